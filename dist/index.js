@@ -1259,7 +1259,7 @@ const loginUser = ({ transport }) => transport.transport === 'ssh' ? transport.u
 
 /***/ }),
 
-/***/ 8753:
+/***/ 7046:
 /***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
 
 
@@ -3952,22 +3952,6 @@ const postgres = {
     elsewhere: TOLD_ELSEWHERE,
 };
 
-;// CONCATENATED MODULE: ./src/engines/physical/arguments.ts
-
-
-/** What every request is told of the cluster, and how its server is asked. */
-function arguments_argumentsOf(source, settings) {
-    return {
-        ...(0,engines_common/* commonArguments */.oJ)(settings),
-        container: '',
-        stanza: source.stanza,
-        connection: connectionString(source.postgres),
-        password: source.postgres.password ?? '',
-    };
-}
-/** For `--process-max`; empty: as the configuration has it. */
-const jobsOf = ({ dump: { jobs } }) => (jobs === null ? '' : String(jobs));
-
 ;// CONCATENATED MODULE: ./src/engines/physical/sets.ts
 
 
@@ -4138,7 +4122,9 @@ function sets_unreadable(message) {
 
 /** More than any archive has; what a hostile repository can make us compute must end somewhere. */
 const MOST = 20_000;
-const MOST_FORKS = 5_000;
+const MOST_FORKS = 20_000;
+/** Of one history: the timelines that one came from. */
+const MOST_PARENTS = 200;
 /** Of the year 9999: up to there a date has its usual form. */
 const LAST_SECOND = 253_402_300_799;
 const DEFAULT_SEGMENT = 16_777_216;
@@ -4154,7 +4140,7 @@ function archiveIn(facts) {
     const runs = wal.map((line) => runOf(line, segmentBytes));
     const forks = history.map(forkOf);
     checkForks(forks);
-    return { segmentBytes, runs, lines: linesOf(runs), forks };
+    return { segmentBytes, runs, lines: linesOf(runs), forks, paths: new Map() };
 }
 /** The program tells each run as long as it is: what overlaps or touches is not from it. */
 function linesOf(runs) {
@@ -4172,9 +4158,11 @@ function linesOf(runs) {
     return lines;
 }
 const lineOf = (archive, timeline) => `${archive} ${timeline}`;
+/** In order. */
+const runsOf = (archive, timeline, { lines }) => lines.get(lineOf(archive, timeline)) ?? [];
 /** The run that has a segment, and the newest segment of that timeline; null where there is none. */
-function runWith(archive, timeline, segment, { lines }) {
-    const runs = lines.get(lineOf(archive, timeline)) ?? [];
+function runWith(archive, timeline, segment, known) {
+    const runs = runsOf(archive, timeline, known);
     let [low, high] = [0, runs.length];
     while (low < high) {
         const middle = (low + high) >> 1;
@@ -4189,6 +4177,7 @@ function runWith(archive, timeline, segment, { lines }) {
 /** A history goes down the timelines: so no way leads in a circle. */
 function checkForks(forks) {
     const last = new Map();
+    const parents = new Map();
     for (const fork of forks.toSorted((a, b) => a.parent - b.parent)) {
         const line = lineOf(fork.archive, fork.timeline);
         const before = last.get(line);
@@ -4198,6 +4187,10 @@ function checkForks(forks) {
             throw archive_refused('history', `${line} from ${before.parent}, then from ${fork.parent}`);
         }
         last.set(line, fork);
+        const count = (parents.get(line) ?? 0) + 1;
+        if (count > MOST_PARENTS)
+            throw archive_refused('history', `${line}: more timelines than there can be`);
+        parents.set(line, count);
     }
 }
 function runOf(line, segmentBytes) {
@@ -4208,7 +4201,7 @@ function runOf(line, segmentBytes) {
         throw archive_refused('wal', line);
     return {
         archive,
-        timeline: Number.parseInt(first.slice(0, 8), 16),
+        timeline: timelineOf(first),
         first: numberOf(first, segmentBytes),
         last: numberOf(last, segmentBytes),
         since: new Date(Number(since) * 1000),
@@ -4216,12 +4209,18 @@ function runOf(line, segmentBytes) {
     };
 }
 function forkOf(line) {
-    const [, archive = '', timeline = '', parent = '', at = ''] = /^([0-9.]{1,5}-[0-9]{1,9}) ([0-9A-F]{8}) ([0-9]{1,10}) ([0-9A-F]{1,8}\/[0-9A-F]{1,8})$/.exec(line) ?? [];
-    if (archive === '')
+    const [, archive = '', timeline = '', parent = '', at = '', since = ''] = /^([0-9.]{1,5}-[0-9]{1,9}) ([0-9A-F]{8}) ([0-9]{1,10}) ([0-9A-F]{1,8}\/[0-9A-F]{1,8}) ([0-9]{1,12})$/.exec(line) ??
+        [];
+    if (archive === '' || Number(since) > LAST_SECOND)
         throw archive_refused('history', line);
-    return { archive, timeline: Number.parseInt(timeline, 16), parent: Number(parent), at: parseLsn(at) };
+    return {
+        ...{ archive, timeline: Number.parseInt(timeline, 16), parent: Number(parent), at: parseLsn(at) },
+        since: new Date(Number(since) * 1000),
+    };
 }
 const archive_refused = (what, value) => new errors/* BackupError */.hj('E_MANIFEST', `the host told ${what} as ${JSON.stringify(value.slice(0, 80))}`);
+/** Of a segment, by its name. */
+const timelineOf = (segment) => Number.parseInt(segment.slice(0, 8), 16);
 /** The number of a segment, by its name: logs of 4 GiB, counted on. */
 function numberOf(segment, segmentBytes) {
     const inLog = 0x100000000n / segmentBytes;
@@ -4237,10 +4236,14 @@ function archive_nameOf(timeline, number, segmentBytes) {
     return `${hex(timeline)}${hex(number / inLog)}${hex(number % inLog)}`;
 }
 /**
- * A timeline with those it came from, the oldest first; each with the first segment that is no longer of it. A recovery to a moment before
- * the one at which its target timeline began leaves that one in its history all the same, left before it was begun: it is none of the way.
+ * A timeline with those it came from, the oldest first. A recovery to a moment before the one at which its target timeline began leaves that
+ * one in its history all the same, left before it was begun: it is none of the way.
  */
-function pathTo(timeline, archive, { forks, segmentBytes }) {
+function pathTo(timeline, archive, { forks, segmentBytes, paths }) {
+    const line = lineOf(archive, timeline);
+    const known = paths.get(line);
+    if (known !== undefined)
+        return known;
     const own = forks
         .filter((fork) => fork.archive === archive && fork.timeline === timeline)
         .toSorted((a, b) => b.parent - a.parent);
@@ -4253,8 +4256,25 @@ function pathTo(timeline, archive, { forks, segmentBytes }) {
             way.unshift({ timeline: parent, until: end / segmentBytes, at: end });
         left = end;
     }
+    paths.set(line, way);
     return way;
 }
+
+;// CONCATENATED MODULE: ./src/engines/physical/arguments.ts
+
+
+/** What every request is told of the cluster, and how its server is asked. */
+function arguments_argumentsOf(source, settings) {
+    return {
+        ...(0,engines_common/* commonArguments */.oJ)(settings),
+        container: '',
+        stanza: source.stanza,
+        connection: connectionString(source.postgres),
+        password: source.postgres.password ?? '',
+    };
+}
+/** For `--process-max`; empty: as the configuration has it. */
+const jobsOf = ({ dump: { jobs } }) => (jobs === null ? '' : String(jobs));
 
 ;// CONCATENATED MODULE: ./src/engines/physical/window.ts
 
@@ -4270,7 +4290,7 @@ function reachOf(set, timeline, { clusters }, archive) {
         return null;
     const { segmentBytes } = archive;
     const path = pathTo(timeline, id, archive);
-    const own = Number.parseInt(set.stopWal.slice(0, 8), 16);
+    const own = timelineOf(set.stopWal);
     const station = path.find((one) => one.timeline === own);
     if (station === undefined || (station.at !== null && set.stopLsn > station.at))
         return null;
@@ -4304,53 +4324,159 @@ function reachOf(set, timeline, { clusters }, archive) {
 function newestTimeline({ sets, clusters }, archive) {
     const cluster = clusters.at(-1);
     const last = sets.filter(({ clusterId }) => clusterId === cluster?.id).at(-1);
-    const ofSet = last === undefined ? 1 : Number.parseInt(last.stopWal.slice(0, 8), 16);
+    const ofSet = last === undefined ? 1 : timelineOf(last.stopWal);
     const forks = archive.forks.filter((fork) => fork.archive === cluster?.archive).map(({ timeline }) => timeline);
     // one that was left before the set ended does not have it: it was given up
     const hasSet = (timeline) => pathTo(timeline, cluster?.archive ?? '', archive).some(({ timeline: on, at }) => on === ofSet && (at === null || last === undefined || last.stopLsn <= at));
     return Math.max(ofSet, ...forks.filter(hasSet));
 }
-/** To which moments of a timeline one can recover; spans that touch are one. `timeline`: null for the newest. */
+/**
+ * Which timeline was live when, the oldest first. Where one was left with WAL after that place, in a restore to an earlier moment, what was
+ * committed until the restore is on that one alone: along the new one, a recovery to such a moment would end where that one was left, and say
+ * nothing. In between, while it was restored, no moment is known.
+ */
+function livesOf(timeline, archiveId, archive) {
+    const lives = [];
+    let current = { timeline, to: null };
+    const way = pathTo(timeline, archiveId, archive);
+    for (const [index, { timeline: parent, until }] of [...way.entries()].toReversed()) {
+        const child = way[index + 1]?.timeline;
+        if (child === undefined || until === null)
+            continue;
+        const { runs, begun } = leftFor(parent, child, archiveId, archive);
+        const last = runs.at(-1);
+        // a number that was passed over is of a timeline that was given up as well
+        if (last === undefined || (last.last < until && child === parent + 1))
+            continue;
+        lives.unshift({ ...current, from: begun });
+        current = { timeline: parent, to: new Date(Math.min(last.till.getTime(), begun.getTime())) };
+    }
+    return [{ ...current, from: null }, ...lives];
+}
+/** The WAL of a timeline, and from when on its child was the live one. */
+function leftFor(parent, child, archiveId, archive) {
+    const runs = runsOf(archiveId, parent, archive);
+    const fork = archive.forks.find((one) => one.archive === archiveId && one.timeline === child);
+    const since = fork?.since ?? runsOf(archiveId, child, archive)[0]?.since ?? runs.at(-1)?.till ?? new Date(0);
+    // of whole seconds
+    return { runs, begun: new Date(since.getTime() + 1000) };
+}
+/** To which moments one can recover where a timeline is the live one; spans that touch are one. `timeline`: null for the newest. */
 function windowOf(repository, archive, timeline = null) {
     const on = timeline ?? newestTimeline(repository, archive);
+    const cluster = repository.clusters.at(-1);
+    const sets = repository.sets.filter((set) => !set.hasErrors && set.clusterId === cluster?.id);
     const spans = [];
     const gaps = [];
-    for (const set of repository.sets) {
-        if (set.hasErrors)
-            continue;
-        const reach = reachOf(set, on, repository, archive);
-        if (reach === null)
-            continue;
-        const last = spans.at(-1);
-        const from = recoverableFrom(set);
-        const to = new Date(Math.max(reach.to.getTime(), from.getTime()));
-        // what goes over its own WAL goes on with it, also where nothing was committed in between
-        if (last !== undefined && (from <= last.to || numberOf(set.stopWal, archive.segmentBytes) < last.next)) {
-            if (to > last.to)
-                Object.assign(last, { to, next: reach.next, missing: reach.missing });
-            continue;
+    for (const life of livesOf(on, cluster?.archive ?? '', archive)) {
+        for (const set of sets) {
+            const reach = reachOf(set, life.timeline, repository, archive);
+            if (reach !== null)
+                join(spans, gaps, life, reach, archive);
         }
-        if (last !== undefined) {
-            const why = last.missing === null ? 'no WAL of that time is there' : `the WAL segment ${last.missing} is missing`;
-            gaps.push(`no recovery from ${(0,reporting_format/* formatMoment */.K9)(last.to)} to ${(0,reporting_format/* formatMoment */.K9)(from)} UTC: ${why}`);
-        }
-        spans.push({ from, to, next: reach.next, missing: reach.missing });
     }
     const last = spans.at(-1);
     if (last !== undefined && last.missing !== null) {
         gaps.push(`no recovery after ${(0,reporting_format/* formatMoment */.K9)(last.to)} UTC: the WAL segment ${last.missing} is missing; take a new backup`);
     }
-    const newest = newestWal(archive);
     return {
         spans: spans.map(({ from, to }) => ({ from: from.toISOString(), to: to.toISOString() })),
         gaps,
-        newest: newest?.toISOString() ?? null,
+        newest: newestWal(archive)?.toISOString() ?? null,
     };
+}
+function join(spans, gaps, life, { set, to: end, next, missing }, archive) {
+    const begun = recoverableFrom(set);
+    const from = life.from !== null && life.from > begun ? life.from : begun;
+    const to = life.to !== null && life.to < end ? life.to : new Date(Math.max(end.getTime(), begun.getTime()));
+    if (to < from)
+        return;
+    const last = spans.at(-1);
+    const isSame = last?.timeline === life.timeline;
+    // what goes over its own WAL goes on with it, also where nothing was committed in between
+    if (last !== undefined && (from <= last.to || (isSame && numberOf(set.stopWal, archive.segmentBytes) < last.next))) {
+        if (to > last.to)
+            Object.assign(last, { to, next, missing, timeline: life.timeline });
+        return;
+    }
+    if (last !== undefined) {
+        const why = !isSame
+            ? `the timeline ${last.timeline} was given up in that time`
+            : last.missing === null
+                ? 'no WAL of that time is there'
+                : `the WAL segment ${last.missing} is missing`;
+        gaps.push(`no recovery from ${(0,reporting_format/* formatMoment */.K9)(last.to)} to ${(0,reporting_format/* formatMoment */.K9)(from)} UTC: ${why}`);
+    }
+    spans.push({ from, to, next, missing, timeline: life.timeline });
 }
 /** When the newest WAL was archived: what was committed since would be lost with the server. */
 function newestWal({ runs }) {
     return runs.length === 0 ? null : new Date(Math.max(...runs.map(({ till }) => till.getTime())));
 }
+
+;// CONCATENATED MODULE: ./src/engines/physical/choose-set.ts
+
+
+
+
+
+/**
+ * The newest set that ended before the moment, whose WAL goes on to it without a gap. `label`: that set and no other. `timeline`: of the live
+ * cluster; null: the newest in the repository. `open`: the live server can add what it has committed since, so that the present is no
+ * bound. Throws E_NOT_FOUND with the moments to which one can recover.
+ */
+function chooseSet(repository, archive, { asked, label, timeline, now, }) {
+    const cluster = repository.clusters.at(-1);
+    const sets = repository.sets.filter((set) => !set.hasErrors && (label === null || set.label === label));
+    const named = label === null ? undefined : sets[0];
+    if (label !== null && named === undefined)
+        throw gone(label);
+    if (named !== undefined && named.clusterId !== cluster?.id)
+        throw beforeUpgrade(named, repository);
+    if (named !== undefined && asked === null) {
+        const own = timelineOf(named.stopWal);
+        if (reachOf(named, own, repository, archive) === null)
+            throw lost(named);
+        return { set: named, timeline: own, type: 'immediate', target: '', past: named.stopLsn - 1n };
+    }
+    const live = timeline ?? newestTimeline(repository, archive);
+    const window = windowOf(repository, archive, live);
+    const reachesOn = (on) => sets.flatMap((set) => (set.clusterId === cluster?.id && reachOf(set, on, repository, archive)) || []);
+    if (asked === null || asked === 'latest') {
+        const last = reachesOn(live).at(-1);
+        if (last === undefined)
+            throw outside('as far as the WAL goes', window);
+        return { set: last.set, timeline: live, type: 'default', target: '', past: lastOf(last, archive) };
+    }
+    const life = livesOf(live, cluster?.archive ?? '', archive).find(({ from, to }) => (from === null || asked.at >= from) && (to === null || asked.at <= to));
+    // a set that ended later than the moment would be recovered to its own end instead, and nothing would say so
+    const before = life === undefined ? [] : reachesOn(life.timeline).filter(({ set }) => recoverableFrom(set) <= asked.at);
+    const found = before.findLast((reach) => goesTo(reach, asked.at, life?.to === null ? now : null));
+    if (found === undefined && named !== undefined && asked.at < recoverableFrom(named))
+        throw later(named, asked);
+    if (found === undefined)
+        throw outside(`to ${(0,reporting_format/* formatMoment */.K9)(asked.at)} UTC`, window);
+    return { set: found.set, timeline: found.timeline, type: 'time', target: asked.text, past: found.set.stopLsn - 1n };
+}
+/** Where the last segment begins that is there without a gap. */
+const lastOf = ({ next }, { segmentBytes }) => (next - 1n) * segmentBytes;
+/** The end of the last segment is when it was archived; what comes after it only a server that runs can still add. */
+const goesTo = ({ to, missing }, at, now) => at <= to || (missing === null && now !== null && at <= now);
+function outside(what, { spans, gaps }) {
+    const can = spans.map(({ from, to }) => `from ${(0,reporting_format/* formatMoment */.K9)(new Date(from))} to ${(0,reporting_format/* formatMoment */.K9)(new Date(to))} UTC`);
+    return new errors/* BackupError */.hj('E_NOT_FOUND', `the cluster cannot be recovered ${what}${gaps.length === 0 ? '' : ` (${gaps.slice(-3).join('; ')})`}`, can.length === 0
+        ? 'No set of the repository has its WAL: there is no moment to recover to. Take a full backup.'
+        : `Choose any moment ${can.slice(-5).join(', or ')} as \`restore-time\`, or \`latest\`.`);
+}
+const gone = (label) => new errors/* BackupError */.hj('E_NOT_FOUND', `the repository has no usable set ${label}: it was removed, or holds damaged pages`, 'Choose another backup: `command: list` shows them.');
+/** pgBackRest would recover it to its own end instead, and say nothing. */
+const later = (set, { at }) => new errors/* BackupError */.hj('E_NOT_FOUND', `${set.label} cannot be recovered to ${(0,reporting_format/* formatMoment */.K9)(at)} UTC: it ended only at ${(0,reporting_format/* formatMoment */.K9)(recoverableFrom(set))} UTC`, 'Leave out `backup`, so that the right set is chosen, or name an older one.');
+/** Its server would run, but nothing of it could be archived any more: the stanza is of the cluster after it. */
+function beforeUpgrade({ label, clusterId }, { clusters }) {
+    const version = (id) => clusters.find((one) => one.id === id)?.version ?? '?';
+    return new errors/* BackupError */.hj('E_NOT_FOUND', `${label} is of the cluster that the stanza had before its upgrade (PostgreSQL ${version(clusterId)}); by now it is of another one (PostgreSQL ${version(clusters.at(-1)?.id)})`, 'Choose a backup of the present cluster. To go back to the old one, restore by hand into a new directory, and give it a stanza of its own: docs/physical.md says how.');
+}
+const lost = ({ label }) => new errors/* BackupError */.hj('E_NOT_FOUND', `the WAL that ${label} itself needs is not in the repository any more, so it cannot be recovered`, 'Choose another backup: `command: list` shows them.');
 
 ;// CONCATENATED MODULE: ./src/engines/physical/health.ts
 
@@ -4425,63 +4551,42 @@ function isLate(age, timeout, pending) {
     return age > Math.max(3 * timeout, 300);
 }
 
-// EXTERNAL MODULE: ./src/backups/manifest.ts
-var manifest = __nccwpck_require__(8718);
-// EXTERNAL MODULE: ./src/backups/retention.ts
-var retention = __nccwpck_require__(357);
-;// CONCATENATED MODULE: ./src/engines/physical/choose-set.ts
+;// CONCATENATED MODULE: ./src/engines/physical/recovered.ts
 
 
 
 
 /**
- * The newest set that ended before the moment, whose WAL goes on to it without a gap. `label`: that set and no other. `timeline`: of the live
- * cluster; null: the newest in the repository. `open`: the live server can add what it has committed since, so that the present is no
- * bound. Throws E_NOT_FOUND with the moments to which one can recover.
+ * That a recovery came past an LSN: the server takes a segment that cannot be fetched for the end of the WAL, goes on from there, and ends
+ * well. `past`: null where nothing is known. Throws E_ARCHIVE.
  */
-function chooseSet(repository, archive, { asked, label, timeline, now, }) {
-    const cluster = repository.clusters.at(-1)?.id;
-    const sets = repository.sets.filter((set) => !set.hasErrors && (label === null ? set.clusterId === cluster : set.label === label));
-    const named = label === null ? undefined : sets[0];
-    if (label !== null && named === undefined)
-        throw gone(label);
-    if (named !== undefined && asked === null) {
-        const own = Number.parseInt(named.stopWal.slice(0, 8), 16);
-        if (reachOf(named, own, repository, archive) === null)
-            throw lost(named);
-        return { set: named, timeline: own, type: 'immediate', target: '' };
+function checkRecovered(facts, past, timeline) {
+    const told = facts.get('recovered_lsn') ?? '';
+    if (!LSN.test(told)) {
+        throw new errors/* BackupError */.hj('E_RESTORE', 'the restored server left no history of its timeline, so nothing shows how far it was recovered', 'Look at its log on the host.');
     }
-    const on = timeline ?? newestTimeline(repository, archive);
-    const reaches = sets.flatMap((set) => reachOf(set, on, repository, archive) ?? []);
-    const window = windowOf(repository, archive, on);
-    if (asked === null || asked === 'latest') {
-        const last = reaches.at(-1);
-        if (last === undefined)
-            throw outside('as far as the WAL goes', window);
-        return { set: last.set, timeline: on, type: 'default', target: '' };
+    if (past === null || parseLsn(told) > past)
+        return;
+    const { segmentBytes } = archiveIn(facts);
+    const lacking = archive_nameOf(timeline, past / segmentBytes, segmentBytes);
+    const said = facts.get('recovery_said') ?? '';
+    throw new errors/* BackupError */.hj('E_ARCHIVE', `the recovery ended too early, at ${told}: the repository has the WAL segment ${lacking}, but it, or one before it, could not be fetched${said === '' ? '' : ` (${(0,neutralise/* quoteOutside */.YM)(said, 500)})`}`, 'Check the disk of the repository, or the network to it: `pgbackrest verify` names damaged WAL. To restore up to there all the same, set `restore-time` to a moment before that segment was archived.');
+}
+/** The same for all that a server could archive before it was stopped. Throws E_ARCHIVE, E_MANIFEST. */
+function checkRest(facts, timeline) {
+    const last = facts.get('archived_to');
+    if (last === null)
+        return;
+    const { segmentBytes } = archiveIn(facts);
+    if (timelineOf(last) === timeline) {
+        checkRecovered(facts, numberOf(last, segmentBytes) * segmentBytes, timeline);
     }
-    // a set that ended later than the moment would be recovered to its own end instead, and nothing would say so
-    const before = reaches.filter(({ set }) => recoverableFrom(set) <= asked.at);
-    const found = before.findLast((reach) => goesTo(reach, asked.at, now));
-    if (found === undefined && named !== undefined && asked.at < recoverableFrom(named))
-        throw later(named, asked);
-    if (found === undefined)
-        throw outside(`to ${(0,reporting_format/* formatMoment */.K9)(asked.at)} UTC`, window);
-    return { set: found.set, timeline: on, type: 'time', target: asked.text };
 }
-/** The end of the last segment is when it was archived; what comes after it only a server that runs can still add. */
-const goesTo = ({ to, missing }, at, now) => at <= to || (missing === null && now !== null && at <= now);
-function outside(what, { spans, gaps }) {
-    const can = spans.map(({ from, to }) => `from ${(0,reporting_format/* formatMoment */.K9)(new Date(from))} to ${(0,reporting_format/* formatMoment */.K9)(new Date(to))} UTC`);
-    return new errors/* BackupError */.hj('E_NOT_FOUND', `the cluster cannot be recovered ${what}${gaps.length === 0 ? '' : ` (${gaps.slice(-3).join('; ')})`}`, can.length === 0
-        ? 'No set of the repository has its WAL: there is no moment to recover to. Take a full backup.'
-        : `Choose any moment ${can.slice(-5).join(', or ')} as \`restore-time\`, or \`latest\`.`);
-}
-const gone = (label) => new errors/* BackupError */.hj('E_NOT_FOUND', `the repository has no usable set ${label}: it was removed, or holds damaged pages`, 'Choose another backup: `command: list` shows them.');
-/** pgBackRest would recover it to its own end instead, and say nothing. */
-const later = (set, { at }) => new errors/* BackupError */.hj('E_NOT_FOUND', `${set.label} cannot be recovered to ${(0,reporting_format/* formatMoment */.K9)(at)} UTC: it ended only at ${(0,reporting_format/* formatMoment */.K9)(recoverableFrom(set))} UTC`, 'Leave out `backup`, so that the right set is chosen, or name an older one.');
-const lost = ({ label }) => new errors/* BackupError */.hj('E_NOT_FOUND', `the WAL that ${label} itself needs is not in the repository any more, so it cannot be recovered`, 'Choose another backup: `command: list` shows them.');
 
+// EXTERNAL MODULE: ./src/backups/manifest.ts
+var manifest = __nccwpck_require__(8718);
+// EXTERNAL MODULE: ./src/backups/retention.ts
+var retention = __nccwpck_require__(357);
 ;// CONCATENATED MODULE: ./src/engines/physical/repository.ts
 
 
@@ -4499,7 +4604,7 @@ function physicalRepository({ stanza, given }) {
     return {
         look: (settings) => ['job', 'repository_physical', (0,engines_common/* named */.KT)({ ...(0,engines_common/* commonArguments */.oJ)(settings), container: '', stanza })],
         isTold: (facts) => facts.get('sets') !== null,
-        join: (catalogue, facts, about) => join(catalogue, setsIn(facts, stanza), facts, about, stanza, given),
+        join: (catalogue, facts, about) => repository_join(catalogue, setsIn(facts, stanza), facts, about, stanza, given),
         made: (facts) => madeIn(facts, stanza),
         remove: (settings, facts, doomed, fulls) => [
             'job',
@@ -4527,7 +4632,7 @@ const suffixOf = (stanza, label) => (0,external_node_crypto_.createHash)('sha256
     .update((0,manifest/* fileOfSet */.qh)({ repository: stanza, label }))
     .digest('hex')
     .slice(0, 4);
-function join(catalogue, repository, facts, about, stanza, given) {
+function repository_join(catalogue, repository, facts, about, stanza, given) {
     const known = new Map(catalogue.backups.map((backup) => [backup.manifest.set?.label, backup]));
     const there = new Set(repository.sets.map(({ label }) => label));
     const unreadable = new Set(catalogue.unreadable.map(({ id }) => id));
@@ -4634,12 +4739,12 @@ function aimAt(repository, facts, { backups, backup, restoreTime, now }) {
     const found = backup ?? usable.find(({ manifest }) => manifest.set?.label === chosen.set.label);
     if (found === undefined)
         throw new errors/* BackupError */.hj('E_INTERNAL', `no backup is of ${chosen.set.label}`);
-    const { type, target, timeline } = chosen;
-    return { backup: found, aim: { type, target, timeline: String(timeline) } };
+    const { type, target, timeline, past } = chosen;
+    return { backup: found, aim: { type, target, timeline: String(timeline), past: String(past) } };
 }
 /** To which moment a set is recovered, and along which timeline: as far as the WAL goes on its own where nobody has said. */
 function aimOf(dump) {
-    const own = Number.parseInt(dump?.manifest?.set?.log.to.slice(0, 8) ?? '1', 16);
+    const own = timelineOf(dump?.manifest?.set?.log.to ?? '1');
     const { type = 'default', target = '', timeline = String(own) } = dump?.aim ?? {};
     return { type, target, timeline };
 }
@@ -4680,6 +4785,7 @@ const isPhysicalIdentity = (identity) => 'stanza' in identity;
 
 
 
+
 /** Puts a whole cluster back, by programs/physical-restore.sh. */
 function physicalRestoring(source) {
     const { stanza, given } = source;
@@ -4707,7 +4813,8 @@ function physicalRestoring(source) {
         load: (settings, dump, at) => step('load', settings, at, dump),
         loaded: () => [],
         swap: (settings, dump, at) => step('swap', settings, at, dump),
-        swapped: (facts) => reached(facts),
+        swapped: (facts, _, dump) => reached(facts, dump),
+        notes: (facts) => [recoveredInWords(facts)],
         back: (settings, at) => step('back', settings, at, null),
         settle: (settings, at) => step('settle', settings, at, null),
         settleKeepsOld: true,
@@ -4824,8 +4931,13 @@ function remarksOf(facts, isThere, isRunning) {
     ];
 }
 const sum = (facts, key) => facts.all(key).reduce((total, text) => total + (/^\d{1,15}$/.test(text) ? Number(text) : 0), 0);
-/** What the server says of where it has come to. Throws E_RESTORE when that is not what was asked for. */
-function reached(facts) {
+/** How far the server has come. Throws E_RESTORE, E_ARCHIVE when that is not what was asked for. */
+function reached(facts, dump) {
+    const { type, timeline } = aimOf(dump);
+    const past = dump.aim?.past;
+    checkRecovered(facts, past === undefined ? null : BigInt(past), Number(timeline));
+    if (type === 'default')
+        checkRest(facts, Number(timeline));
     const at = decoded(facts.get('recovered_at') ?? '');
     const target = facts.get('aimed_at') ?? '';
     if (facts.get('holds_archive') === 'false') {
@@ -4846,6 +4958,12 @@ function reached(facts) {
                 `the last WAL of the old server did not reach the repository (${(0,neutralise/* quoteOutside */.YM)(unarchived, 300)}): it is in the old data directory alone`,
             ]),
     ];
+}
+/** For the log and the summary. */
+function recoveredInWords(facts) {
+    const at = decoded(facts.get('recovered_at') ?? '');
+    const last = at === '' ? '' : `; the last transaction in it was committed at ${(0,neutralise/* quoteOutside */.YM)(at, 60)} UTC`;
+    return `recovered to LSN ${facts.get('recovered_lsn')}, where timeline ${facts.get('recovered_timeline')} begins${last}`;
 }
 /** Shell lines, by the owner of the cluster. */
 function byHand(runAs, id) {
@@ -5158,6 +5276,10 @@ const ARCHIVE_SETTINGS = (stanza) => `In postgresql.conf: \`archive_mode = on\` 
 
 
 
+
+
+
+
 /** A whole PostgreSQL cluster, by pgBackRest and programs/physical.sh. */
 function physicalDatabase(source) {
     const { stanza } = source;
@@ -5193,7 +5315,8 @@ function physicalDatabase(source) {
                 }),
             ];
         },
-        checkProof(facts, { sha256, set }) {
+        checkProof(facts, manifest, aim) {
+            const { sha256, set } = manifest;
             if (set === undefined)
                 return;
             const found = facts.need('set_hash');
@@ -5204,6 +5327,10 @@ function physicalDatabase(source) {
             const text = facts.get('verified_text');
             if (text !== null)
                 readVerified(text, stanza, set.label);
+            if (facts.get('restored_into') !== null) {
+                const { timeline } = aimOf({ manifest, ...(aim === undefined ? {} : { aim }) });
+                checkRecovered(facts, pastOf(facts, stanza, set.label, aim), Number(timeline));
+            }
         },
         inspect: (settings) => ['job', 'inspect_physical', (0,engines_common/* named */.KT)(arguments_argumentsOf(source, settings))],
         identity: (facts) => {
@@ -5248,6 +5375,16 @@ function physicalDatabase(source) {
         explain: (failure, settings) => explainPhysical(failure, source, settings),
     };
 }
+/** What a scratch restore has to come past: on its own timeline it goes as far as the WAL. */
+function pastOf(facts, stanza, label, aim) {
+    if (aim?.past !== undefined)
+        return BigInt(aim.past);
+    const repository = setsIn(facts, stanza);
+    const set = repository.sets.find((one) => one.label === label);
+    const archive = archiveIn(facts);
+    const reach = set === undefined ? null : reachOf(set, timelineOf(set.stopWal), repository, archive);
+    return reach === null ? null : lastOf(reach, archive);
+}
 /** What a scratch restore has counted; null: there was none. */
 function contentIn(facts) {
     if (facts.get('restored_into') === null)
@@ -5277,7 +5414,7 @@ const told_elsewhere_TOLD_ELSEWHERE = [
     ...(0,program/* facts */.Ix)('wal history made_label made_warnings set_hash expired sets verified_text'),
     ...(0,program/* facts */.Ix)('parent_unwritable cluster_link cluster_mount cluster_kib left_beside server_running unit server_unasked'),
     ...(0,program/* facts */.Ix)('tablespace tablespace_kib tablespace_free_kib stopped old_directory unarchived unreached'),
-    ...(0,program/* facts */.Ix)('recovered_timeline recovered_lsn recovered_at aimed_at holds_archive'),
+    ...(0,program/* facts */.Ix)('archived_to recovery_said recovered_timeline recovered_lsn recovered_at aimed_at holds_archive'),
 ];
 
 ;// CONCATENATED MODULE: ./src/engines/physical/index.ts
@@ -12119,8 +12256,8 @@ function checkContent({ database, settings }, { facts, listed }) {
     throw database.empty(facts);
 }
 
-// EXTERNAL MODULE: ./src/engines/lookup.ts + 51 modules
-var lookup = __nccwpck_require__(8753);
+// EXTERNAL MODULE: ./src/engines/lookup.ts + 52 modules
+var lookup = __nccwpck_require__(7046);
 ;// CONCATENATED MODULE: ./src/commands/databases.ts
 
 
@@ -13999,8 +14136,10 @@ class Attempt {
             const facts = await connection.send(work(run), restoring.swap(settings, dump, step));
             outcome.outcome = 'restored';
             outcome.ms = Math.round(performance.now() - started);
-            for (const remark of restoring.swapped(facts, loaded))
+            for (const remark of restoring.swapped(facts, loaded, dump))
                 (0,connect/* warn */.R8)(run, remark);
+            for (const remark of restoring.notes?.(facts) ?? [])
+                (0,connect/* note */.N4)(run, remark);
         });
     }
     /** The restored database is what the application can work with. */
@@ -14595,7 +14734,7 @@ async function prove_prove(run, { id, manifest }, { onHost, pull }, aim) {
             ...keysOf(settings),
             database.verify({ ...settings, verify: level }, { ...(0,engines_restoring/* dumpOf */.q)({ manifest: there }), ...(aim === undefined ? {} : { aim }) }),
         ]));
-    database.checkProof(facts, manifest);
+    database.checkProof(facts, manifest, aim);
     // of a set to the moment that was asked for
     const counted = database.repository === undefined ? null : database.describe(facts).content;
     report.tables = (counted ?? manifest.content)?.tables ?? [];
@@ -17660,7 +17799,7 @@ function leftUntouched({ dryRun, error, restore, deleted, s3 }) {
 /* harmony export */   w4: () => (/* binding */ hostOf),
 /* harmony export */   xi: () => (/* binding */ READ_BACK)
 /* harmony export */ });
-/* harmony import */ var _engines_lookup_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(8753);
+/* harmony import */ var _engines_lookup_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(7046);
 /* harmony import */ var _host_session_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(5347);
 /* harmony import */ var _left_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(8470);
 /* harmony import */ var _reporting_format_js__WEBPACK_IMPORTED_MODULE_6__ = __nccwpck_require__(1267);
@@ -18072,7 +18211,7 @@ const directory_seconds = (ms) => String(Math.ceil(ms / 1000));
 /* harmony export */   WE: () => (/* binding */ explain),
 /* harmony export */   p6: () => (/* binding */ noDirectory)
 /* harmony export */ });
-/* harmony import */ var _engines_lookup_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(8753);
+/* harmony import */ var _engines_lookup_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(7046);
 /* harmony import */ var _errors_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(7452);
 /* harmony import */ var _host_container_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(9693);
 /* harmony import */ var _host_install_line_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(2752);
@@ -18697,7 +18836,7 @@ function unnamedFingerprint(fingerprints, hosts) {
 /* harmony export */ });
 /* harmony import */ var node_fs__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(3024);
 /* harmony import */ var node_fs__WEBPACK_IMPORTED_MODULE_0___default = /*#__PURE__*/__nccwpck_require__.n(node_fs__WEBPACK_IMPORTED_MODULE_0__);
-/* harmony import */ var _engines_lookup_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(8753);
+/* harmony import */ var _engines_lookup_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(7046);
 /* harmony import */ var _platform_platform_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(7460);
 /* harmony import */ var _settings_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(7100);
 /* harmony import */ var _value_rules_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(7722);
@@ -18829,8 +18968,8 @@ __nccwpck_require__.d(__webpack_exports__, {
 
 // EXTERNAL MODULE: ./src/backups/names.ts
 var names = __nccwpck_require__(1187);
-// EXTERNAL MODULE: ./src/engines/lookup.ts + 51 modules
-var lookup = __nccwpck_require__(8753);
+// EXTERNAL MODULE: ./src/engines/lookup.ts + 52 modules
+var lookup = __nccwpck_require__(7046);
 // EXTERNAL MODULE: ./src/errors.ts + 1 modules
 var errors = __nccwpck_require__(7452);
 // EXTERNAL MODULE: external "node:crypto"

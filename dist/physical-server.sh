@@ -1,6 +1,8 @@
 # shellcheck shell=sh
 # PostgreSQL: the server of a data directory is started, stopped and asked how it is, with pg_ctl, as its owner.
 
+newest_history=''
+
 # is_running: a postmaster is at work in the data directory; sets postmaster
 is_running() {
   postmaster=''
@@ -89,14 +91,20 @@ await_recovery() {
   done
 }
 
-# check_recovered: what was reached, as the server tells it, before anybody else writes. Its control file knows the new timeline only after
-# the next checkpoint.
+# check_recovered: what was reached, before anybody else writes: the history of the timeline that was begun has where it begins; its control
+# file knows it only after the next checkpoint. When the last commit was the server tells.
 check_recovered() {
+  for history in "$cluster"/pg_wal/*.history; do [ ! -f "$history" ] || newest_history=$history; done
+  if [ -n "$newest_history" ]; then
+    put recovered_lsn "$(sed -n 's/^[0-9]\{1,10\}[[:blank:]]\{1,\}\([0-9A-F]\{1,8\}\/[0-9A-F]\{1,8\}\)[[:blank:]].*/\1/p' "$newest_history" | tail -n 1)"
+    history=${newest_history##*/}
+    put recovered_timeline $((0x${history%.history}))
+  fi
+  recovery_said=$(server_said)
+  [ -z "$recovery_said" ] || put recovery_said "$recovery_said"
   find_postgres
   postgres_environment
   cat >reached.sql <<SQL
-SELECT 'recovered_timeline ' || ('x' || left(pg_walfile_name(pg_current_wal_lsn()), 8))::bit(32)::bigint;
-SELECT 'recovered_lsn ' || encode(convert_to(coalesce(pg_last_wal_replay_lsn()::text, ''), 'UTF8'), 'hex');
 SELECT 'recovered_at ' || encode(convert_to(coalesce(to_char(pg_last_xact_replay_timestamp() AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS.US'), ''), 'UTF8'), 'hex');
 SELECT 'holds_archive ' || (current_setting('archive_command') = '$hold_command');
 SQL

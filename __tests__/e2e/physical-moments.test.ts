@@ -53,17 +53,20 @@ test(`${MOMENTS} random moments, each the very one of a commit`, async () => {
   }
 }, 200_000);
 
-test('restored for good to one of them, and then to an earlier one, across the fork', async () => {
+test('restored for good to one of them, then to an earlier one, across the fork, and then to a later one, which only the timeline that was given up has', async () => {
   const { physical } = scene;
   const start =
     reportOf(await scene.run({ command: 'list' })).window?.spans[0]?.from.replace('.000Z', '.000000Z') ?? '';
   const within = commits.filter(([, at]) => at > start);
-  for (const index of [Math.floor(within.length / 2), Math.floor(within.length / 4)]) {
-    const [, at] = within[index] ?? [0, ''];
+  for (const share of [1 / 2, 1 / 4, 3 / 4]) {
+    const [, at] = within[Math.floor(within.length * share)] ?? [0, ''];
     const there = commits.filter(([, other]) => other <= at).map(([n]) => n);
     const result = await scene.run({ command: 'restore', confirm: physical.stanza, 'restore-time': at });
     const report = reportOf(result);
     expect([at, report.error, report.restore?.outcome]).toEqual([at, null, 'restored']);
+    expect(result.visible).toMatch(
+      /recovered to LSN [0-9A-F]+\/[0-9A-F]+, where timeline \d begins; the last transaction/,
+    );
     expect((await physical.sql('SELECT n FROM t ORDER BY n')).trim().split('\n').map(Number)).toEqual(
       there.toSorted((a, b) => a - b),
     );

@@ -252,6 +252,21 @@ test('a segment that is missing is told, and a moment behind it is refused befor
   expect(verified.annotations.filter(({ level }) => level === 'error')).toEqual([]);
 }, 120_000);
 
+test('a segment that cannot be fetched is not taken for the end of the WAL', async () => {
+  const { physical } = scene;
+  expectBackup(await scene.run({ 'backup-type': 'full' }));
+  await write(40);
+  const torn = await nextSegment();
+  await write(41);
+  await nextSegment();
+  const [file = ''] = findSegments(physical.repository, torn);
+  writeFileSync(file, 'torn');
+  const result = await restore({ 'restore-time': 'latest' });
+  expectFailure(result, 'E_ROLLED_BACK', /the recovery ended too early, at .* could not be fetched/);
+  expect(reportOf(result).restore?.outcome).toBe('rolled-back');
+  expect(await rows()).toMatch(/,41$/);
+}, 120_000);
+
 /** Ends the present segment, with something in it, and waits until it is in the repository. */
 async function nextSegment(): Promise<string> {
   await scene.physical.sql('INSERT INTO later VALUES (2)');

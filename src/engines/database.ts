@@ -84,7 +84,7 @@ export interface Database {
     remarks(settings: Settings, facts: Facts, dump: Dump): string[];
   };
   /** Throws E_MANIFEST when what `verify` found is not what the manifest says. */
-  checkProof(facts: Facts, manifest: Manifest): void;
+  checkProof(facts: Facts, manifest: Manifest, aim?: Dump['aim']): void;
   /** What a backup would find; writes nothing in the backup directory. */
   inspect(settings: Settings): HostRequest;
   /** Which database it is, as far as the host has told. */

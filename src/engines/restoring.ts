@@ -43,7 +43,9 @@ export interface Restoring {
   loaded(facts: Facts, dump: Dump): TableRows[];
   swap(settings: Settings, dump: Dump, step: Step): HostRequest;
   /** The live database after the swap against what was loaded. Throws E_RESTORE when tables are missing or rows differ (with others connected that may write, other rows are a remark instead). */
-  swapped(facts: Facts, loaded: TableRows[]): string[] /* remarks */;
+  swapped(facts: Facts, loaded: TableRows[], dump: Dump): string[] /* remarks */;
+  /** What else there is to know after the swap. */
+  notes?(facts: Facts): string[];
   back(settings: Settings, step: Step, safety: Dump | null): HostRequest;
   settle(settings: Settings, step: Step): HostRequest;
   /** What settle leaves is the way back as well, so that it is for a restore whose check has failed later, too. */

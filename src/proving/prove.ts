@@ -45,7 +45,7 @@ export async function prove(
           ),
         ]),
   );
-  database.checkProof(facts, manifest);
+  database.checkProof(facts, manifest, aim);
   // of a set to the moment that was asked for
   const counted = database.repository === undefined ? null : database.describe(facts).content;
   report.tables = (counted ?? manifest.content)?.tables ?? [];

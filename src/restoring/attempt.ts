@@ -102,7 +102,8 @@ export class Attempt {
       const facts = await connection.send(work(run), restoring.swap(settings, dump, step));
       outcome.outcome = 'restored';
       outcome.ms = Math.round(performance.now() - started);
-      for (const remark of restoring.swapped(facts, loaded)) warn(run, remark);
+      for (const remark of restoring.swapped(facts, loaded, dump)) warn(run, remark);
+      for (const remark of restoring.notes?.(facts) ?? []) note(run, remark);
     });
   }
 

@@ -51,6 +51,9 @@ test.each<[string, string[], string[]]>([
   ['a timeline from one, twice', [], ['15-1 00000002 1 0/1', '15-1 00000002 1 0/2']],
   ['a history with one parent twice', [], ['15-1 00000003 1 0/9', '15-1 00000003 1 0/A']],
   ['a place that is none', [], ['15-1 00000002 1 0-1']],
+  ['a time that is none', [], ['15-1 00000002 1 0/1 x']],
+  ['a time after the last one', [], ['15-1 00000002 1 0/1 999999999999']],
+  ['more timelines than there can be', [], Array.from({ length: 201 }, (_, one) => `15-1 00010000 ${one + 1} F/9`)],
 ])('%s is refused', (_, runs, history) => {
   expect(failureOf(() => archiveOf(runs, history)).code).toBe('E_MANIFEST');
 });

@@ -1,7 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
 import { chooseSet } from '../../../src/engines/physical/choose-set.js';
 import { parseRestoreTime } from '../../../src/settings/restore-time.js';
-import { archiveOf, at, repositoryOf, segment, setAt, wal } from './sample.js';
+import { archiveOf, at, repositoryOf, SEGMENT_BYTES, segment, setAt, wal } from './sample.js';
 import { failureOf } from './thrown.js';
 
 const [OLD, NEW] = [setAt(3, 4), setAt(12, 13)];
@@ -19,6 +19,7 @@ function moment(second: number, micros = '000000') {
 test('the newest set that ended before the moment', () => {
   expect(chooseSet(REPOSITORY, WHOLE, { ...NOTHING, asked: moment(120, '000001') })).toEqual({
     ...{ set: OLD, timeline: 1, type: 'time', target: '2026-11-01 03:02:00.000001+00' },
+    past: OLD.stopLsn - 1n,
   });
   expect(chooseSet(REPOSITORY, WHOLE, { ...NOTHING, asked: moment(150) }).set).toBe(NEW);
 });
@@ -69,13 +70,55 @@ test('latest: as far as the WAL goes', () => {
     timeline: 1,
     type: 'default',
     target: '',
+    past: 20n * SEGMENT_BYTES,
   });
+});
+
+test('a moment is recovered along the timeline that was live then', () => {
+  const archive = archiveOf(
+    [wal(1, 14), wal(15, 30, 2).replaceAll(segment(15, 2), segment(10, 2))],
+    ['15-1 00000002 1 0/A000028'],
+  );
+  const on = (second: number) =>
+    chooseSet(repositoryOf(OLD), archive, { ...NOTHING, timeline: 2, asked: moment(second), now: at(999) });
+  // after the place at which the second one began, and before the restore that began it
+  expect(on(120)).toMatchObject({ set: OLD, timeline: 1, type: 'time' });
+  expect(on(140)).toMatchObject({ timeline: 1 });
+  expect(on(146)).toMatchObject({ timeline: 2 });
+  expect(on(998)).toMatchObject({ timeline: 2 });
+  const { message } = failureOf(() => on(143));
+  expect(message).toContain('no recovery from 2026-11-01 03:02:20 to 2026-11-01 03:02:26 UTC');
+});
+
+test('where a recovery has to come past', () => {
+  const past = (asked: 'latest' | null, label: string | null) =>
+    chooseSet(REPOSITORY, WHOLE, { ...NOTHING, asked, label }).past;
+  expect(past('latest', null)).toBe(20n * SEGMENT_BYTES);
+  expect(past(null, OLD.label)).toBe(OLD.stopLsn - 1n);
+  expect(chooseSet(REPOSITORY, WHOLE, { ...NOTHING, asked: moment(150) }).past).toBe(NEW.stopLsn - 1n);
+});
+
+test('a set of the cluster before an upgrade is refused', () => {
+  const repository = {
+    ...repositoryOf(OLD, setAt(12, 13, { clusterId: 2 })),
+    clusters: [
+      { id: 1, systemId: '7713656104600181068', version: '14', archive: '14-1' },
+      { id: 2, systemId: '7713656104600181069', version: '15', archive: '15-2' },
+    ],
+  };
+  for (const asked of [null, moment(50)]) {
+    const { code, message } = failureOf(() => chooseSet(repository, WHOLE, { ...NOTHING, asked, label: OLD.label }));
+    expect([code, message]).toEqual([
+      'E_NOT_FOUND',
+      expect.stringMatching(/before its upgrade \(PostgreSQL 14\).*\(PostgreSQL 15\)/),
+    ]);
+  }
 });
 
 describe('a set by its label', () => {
   test('alone is recovered to its end, on its own timeline', () => {
     const chosen = chooseSet(REPOSITORY, WHOLE, { ...NOTHING, label: OLD.label, timeline: 2 });
-    expect(chosen).toEqual({ set: OLD, timeline: 1, type: 'immediate', target: '' });
+    expect(chosen).toEqual({ set: OLD, timeline: 1, type: 'immediate', target: '', past: OLD.stopLsn - 1n });
   });
 
   test('with a moment it is that set, or none', () => {

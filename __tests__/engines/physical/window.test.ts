@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
-import { newestTimeline, newestWal, reachOf, windowOf } from '../../../src/engines/physical/window.js';
+import { livesOf, newestTimeline, newestWal, reachOf, windowOf } from '../../../src/engines/physical/window.js';
 import { archiveOf, at, repositoryOf, segment, setAt, wal } from './sample.js';
 
 const iso = (second: number): string => at(second).toISOString();
@@ -81,6 +81,76 @@ describe('timelines', () => {
   });
 });
 
+describe('a timeline that was given up in a restore', () => {
+  // after segment 14 of the first one the cluster was restored to a place in segment 10; the second one lives since second 145
+  const fork = '15-1 00000002 1 0/A000028';
+  const archive = archiveOf([wal(1, 14), wal(15, 30, 2).replaceAll(segment(15, 2), segment(10, 2))], [fork]);
+  const sets = repositoryOf(setAt(3, 4));
+
+  test('has what was committed until then', () => {
+    expect(livesOf(2, '15-1', archive)).toEqual([
+      { timeline: 1, from: null, to: at(140) },
+      { timeline: 2, from: at(146), to: null },
+    ]);
+    expect(windowOf(sets, archive, 2)).toMatchObject({
+      spans: [
+        { from: iso(36), to: iso(140) },
+        { from: iso(146), to: iso(300) },
+      ],
+      gaps: [
+        'no recovery from 2026-11-01 03:02:20 to 2026-11-01 03:02:26 UTC: the timeline 1 was given up in that time',
+      ],
+    });
+  });
+
+  test('a set of it serves both, as far as it was made before the place at which it was left', () => {
+    const { spans } = windowOf(repositoryOf(setAt(12, 13)), archive, 2);
+    expect(spans).toEqual([{ from: iso(126), to: iso(140) }]);
+  });
+
+  test('not where nothing came after that place: a standby has taken over', () => {
+    const failover = archiveOf([wal(1, 9), wal(10, 30, 2)], [fork]);
+    expect(livesOf(2, '15-1', failover)).toEqual([{ timeline: 2, from: null, to: null }]);
+    expect(windowOf(sets, failover, 2).spans).toEqual([{ from: iso(36), to: iso(300) }]);
+  });
+
+  test('also where another one was given up in between', () => {
+    const twice = archiveOf(
+      [wal(1, 9), wal(20, 30, 3).replaceAll(segment(20, 3), segment(10, 3))],
+      ['15-1 00000003 1 0/A000028'],
+    );
+    expect(livesOf(3, '15-1', twice)).toEqual([
+      { timeline: 1, from: null, to: at(90) },
+      { timeline: 3, from: at(146), to: null },
+    ]);
+  });
+
+  test('one after the other', () => {
+    const third = archiveOf(
+      [
+        wal(1, 14),
+        wal(15, 20, 2).replaceAll(segment(15, 2), segment(10, 2)),
+        wal(22, 40, 3).replaceAll(segment(22, 3), segment(17, 3)),
+      ],
+      [
+        fork,
+        `15-1 00000003 1 0/A000028 ${at(209).getTime() / 1000}`,
+        `15-1 00000003 2 0/11000028 ${at(209).getTime() / 1000}`,
+      ],
+    );
+    expect(livesOf(3, '15-1', third).map(({ timeline, from, to }) => [timeline, from, to])).toEqual([
+      [1, null, at(140)],
+      [2, at(146), at(200)],
+      [3, at(210), null],
+    ]);
+  });
+
+  test('a first timeline that goes on archiving ends all the same when the second one begins', () => {
+    const both = archiveOf([wal(1, 40), wal(10, 30, 2)], [fork]);
+    expect(livesOf(2, '15-1', both)[0]?.to).toEqual(at(146));
+  });
+});
+
 test('the newest WAL', () => {
   expect(newestWal(archiveOf([]))).toBeNull();
   expect(newestWal(archiveOf([wal(22, 40), wal(1, 20)]))).toEqual(at(400));
@@ -138,6 +208,11 @@ test('for any sets and any missing segments it is what one finds by going from s
 test('a hostile archive ends within the time of a test', () => {
   const sets = Array.from({ length: 10_000 }, (_, index) => setAt(1, 1, { label: `s${index}` }));
   const runs = Array.from({ length: 20_000 }, (_, index) => wal(1, 1).replaceAll(segment(1), segment(index * 2 + 1)));
-  const forks = Array.from({ length: 4_999 }, (_, index) => `15-1 00010000 ${index + 1} F/9`);
+  const forks = Array.from({ length: 100 }, (_, file) =>
+    Array.from(
+      { length: 200 },
+      (_, parent) => `15-1 ${(1000 + file).toString(16).toUpperCase().padStart(8, '0')} ${parent + 1} F/${parent}`,
+    ),
+  ).flat();
   expect(windowOf(repositoryOf(...sets), archiveOf(runs, forks)).spans).toEqual([{ from: iso(6), to: iso(10) }]);
 });

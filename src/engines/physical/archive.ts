@@ -22,6 +22,8 @@ export interface Fork {
   timeline: number;
   parent: number;
   at: bigint;
+  /** When its history was archived: soon after it began. */
+  since: Date;
 }
 
 export interface Archive {
@@ -30,11 +32,23 @@ export interface Archive {
   lines: ReadonlyMap<string, readonly Run[]>;
   forks: Fork[];
   segmentBytes: bigint;
+  /** What `pathTo` has found. */
+  paths: Map<string, Station[]>;
+}
+
+/** A timeline on the way to another one. */
+export interface Station {
+  timeline: number;
+  /** The first segment that is no longer of it, and the LSN at which it was left; null: it was not left. */
+  until: bigint | null;
+  at: bigint | null;
 }
 
 /** More than any archive has; what a hostile repository can make us compute must end somewhere. */
 const MOST = 20_000;
-const MOST_FORKS = 5_000;
+const MOST_FORKS = 20_000;
+/** Of one history: the timelines that one came from. */
+const MOST_PARENTS = 200;
 /** Of the year 9999: up to there a date has its usual form. */
 const LAST_SECOND = 253_402_300_799;
 const DEFAULT_SEGMENT = 16_777_216;
@@ -49,7 +63,7 @@ export function archiveIn(facts: Facts): Archive {
   const runs = wal.map((line) => runOf(line, segmentBytes));
   const forks = history.map(forkOf);
   checkForks(forks);
-  return { segmentBytes, runs, lines: linesOf(runs), forks };
+  return { segmentBytes, runs, lines: linesOf(runs), forks, paths: new Map() };
 }
 
 /** The program tells each run as long as it is: what overlaps or touches is not from it. */
@@ -67,14 +81,18 @@ function linesOf(runs: readonly Run[]): Map<string, Run[]> {
 
 const lineOf = (archive: string, timeline: number): string => `${archive} ${timeline}`;
 
+/** In order. */
+export const runsOf = (archive: string, timeline: number, { lines }: Archive): readonly Run[] =>
+  lines.get(lineOf(archive, timeline)) ?? [];
+
 /** The run that has a segment, and the newest segment of that timeline; null where there is none. */
 export function runWith(
   archive: string,
   timeline: number,
   segment: bigint,
-  { lines }: Archive,
+  known: Archive,
 ): { run: Run | null; newest: bigint | null } {
-  const runs = lines.get(lineOf(archive, timeline)) ?? [];
+  const runs = runsOf(archive, timeline, known);
   let [low, high] = [0, runs.length];
   while (low < high) {
     const middle = (low + high) >> 1;
@@ -88,6 +106,7 @@ export function runWith(
 /** A history goes down the timelines: so no way leads in a circle. */
 function checkForks(forks: readonly Fork[]): void {
   const last = new Map<string, Fork>();
+  const parents = new Map<string, number>();
   for (const fork of forks.toSorted((a, b) => a.parent - b.parent)) {
     const line = lineOf(fork.archive, fork.timeline);
     const before = last.get(line);
@@ -96,6 +115,9 @@ function checkForks(forks: readonly Fork[]): void {
       throw refused('history', `${line} from ${before.parent}, then from ${fork.parent}`);
     }
     last.set(line, fork);
+    const count = (parents.get(line) ?? 0) + 1;
+    if (count > MOST_PARENTS) throw refused('history', `${line}: more timelines than there can be`);
+    parents.set(line, count);
   }
 }
 
@@ -106,7 +128,7 @@ function runOf(line: string, segmentBytes: bigint): Run {
   if (Number(since) > LAST_SECOND || Number(till) > LAST_SECOND) throw refused('wal', line);
   return {
     archive,
-    timeline: Number.parseInt(first.slice(0, 8), 16),
+    timeline: timelineOf(first),
     first: numberOf(first, segmentBytes),
     last: numberOf(last, segmentBytes),
     since: new Date(Number(since) * 1000),
@@ -115,14 +137,21 @@ function runOf(line: string, segmentBytes: bigint): Run {
 }
 
 function forkOf(line: string): Fork {
-  const [, archive = '', timeline = '', parent = '', at = ''] =
-    /^([0-9.]{1,5}-[0-9]{1,9}) ([0-9A-F]{8}) ([0-9]{1,10}) ([0-9A-F]{1,8}\/[0-9A-F]{1,8})$/.exec(line) ?? [];
-  if (archive === '') throw refused('history', line);
-  return { archive, timeline: Number.parseInt(timeline, 16), parent: Number(parent), at: parseLsn(at) };
+  const [, archive = '', timeline = '', parent = '', at = '', since = ''] =
+    /^([0-9.]{1,5}-[0-9]{1,9}) ([0-9A-F]{8}) ([0-9]{1,10}) ([0-9A-F]{1,8}\/[0-9A-F]{1,8}) ([0-9]{1,12})$/.exec(line) ??
+    [];
+  if (archive === '' || Number(since) > LAST_SECOND) throw refused('history', line);
+  return {
+    ...{ archive, timeline: Number.parseInt(timeline, 16), parent: Number(parent), at: parseLsn(at) },
+    since: new Date(Number(since) * 1000),
+  };
 }
 
 const refused = (what: string, value: string): BackupError =>
   new BackupError('E_MANIFEST', `the host told ${what} as ${JSON.stringify(value.slice(0, 80))}`);
+
+/** Of a segment, by its name. */
+export const timelineOf = (segment: string): number => Number.parseInt(segment.slice(0, 8), 16);
 
 /** The number of a segment, by its name: logs of 4 GiB, counted on. */
 export function numberOf(segment: string, segmentBytes: bigint): bigint {
@@ -140,18 +169,17 @@ export function nameOf(timeline: number, number: bigint, segmentBytes: bigint): 
 }
 
 /**
- * A timeline with those it came from, the oldest first; each with the first segment that is no longer of it. A recovery to a moment before
- * the one at which its target timeline began leaves that one in its history all the same, left before it was begun: it is none of the way.
+ * A timeline with those it came from, the oldest first. A recovery to a moment before the one at which its target timeline began leaves that
+ * one in its history all the same, left before it was begun: it is none of the way.
  */
-export function pathTo(
-  timeline: number,
-  archive: string,
-  { forks, segmentBytes }: Archive,
-): { timeline: number; until: bigint | null; at: bigint | null }[] {
+export function pathTo(timeline: number, archive: string, { forks, segmentBytes, paths }: Archive): readonly Station[] {
+  const line = lineOf(archive, timeline);
+  const known = paths.get(line);
+  if (known !== undefined) return known;
   const own = forks
     .filter((fork) => fork.archive === archive && fork.timeline === timeline)
     .toSorted((a, b) => b.parent - a.parent);
-  const way: { timeline: number; until: bigint | null; at: bigint | null }[] = [{ timeline, until: null, at: null }];
+  const way: Station[] = [{ timeline, until: null, at: null }];
   let left: bigint | null = null;
   for (const [index, { parent, at }] of own.entries()) {
     const end: bigint = left === null || at < left ? at : left;
@@ -159,5 +187,6 @@ export function pathTo(
     if (begun < end) way.unshift({ timeline: parent, until: end / segmentBytes, at: end });
     left = end;
   }
+  paths.set(line, way);
   return way;
 }

@@ -7,15 +7,19 @@ import { named, seconds } from '../common.js';
 import type { Database } from '../database.js';
 import { restoredIn, serverVersion } from '../postgres/facts.js';
 import { serverIn } from '../postgres/url.js';
-import { dumpArguments } from '../restoring.js';
+import { type Dump, dumpArguments } from '../restoring.js';
+import { archiveIn, timelineOf } from './archive.js';
 import { argumentsOf, jobsOf } from './arguments.js';
+import { lastOf } from './choose-set.js';
 import { physicalHealth } from './health.js';
+import { checkRecovered } from './recovered.js';
 import { aimOf, physicalRepository, setsIn } from './repository.js';
 import { physicalRestoring } from './restore.js';
 import { archiveInWords, setUpOf } from './set-up.js';
 import type { PhysicalSource } from './source.js';
 import { chooseType } from './type.js';
 import { readVerified } from './verified.js';
+import { reachOf } from './window.js';
 import { explainPhysical } from './words.js';
 
 /** A whole PostgreSQL cluster, by pgBackRest and programs/physical.sh. */
@@ -56,7 +60,8 @@ export function physicalDatabase(source: PhysicalSource): Database {
       ];
     },
 
-    checkProof(facts, { sha256, set }) {
+    checkProof(facts, manifest, aim) {
+      const { sha256, set } = manifest;
       if (set === undefined) return;
       const found = facts.need('set_hash');
       // nobody has told yet what it should be
@@ -69,6 +74,10 @@ export function physicalDatabase(source: PhysicalSource): Database {
       }
       const text = facts.get('verified_text');
       if (text !== null) readVerified(text, stanza, set.label);
+      if (facts.get('restored_into') !== null) {
+        const { timeline } = aimOf({ manifest, ...(aim === undefined ? {} : { aim }) });
+        checkRecovered(facts, pastOf(facts, stanza, set.label, aim), Number(timeline));
+      }
     },
 
     inspect: (settings) => ['job', 'inspect_physical', named(argumentsOf(source, settings))],
@@ -119,6 +128,16 @@ export function physicalDatabase(source: PhysicalSource): Database {
     restoring: physicalRestoring(source),
     explain: (failure, settings) => explainPhysical(failure, source, settings),
   };
+}
+
+/** What a scratch restore has to come past: on its own timeline it goes as far as the WAL. */
+function pastOf(facts: Facts, stanza: string, label: string, aim: Dump['aim']): bigint | null {
+  if (aim?.past !== undefined) return BigInt(aim.past);
+  const repository = setsIn(facts, stanza);
+  const set = repository.sets.find((one) => one.label === label);
+  const archive = archiveIn(facts);
+  const reach = set === undefined ? null : reachOf(set, timelineOf(set.stopWal), repository, archive);
+  return reach === null ? null : lastOf(reach, archive);
 }
 
 /** What a scratch restore has counted; null: there was none. */

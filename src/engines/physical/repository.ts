@@ -9,7 +9,7 @@ import type { Facts } from '../../host/session.js';
 import { commonArguments, named } from '../common.js';
 import type { Aimed, AimingAt, MadeSet, Repository, SetsOf } from '../database.js';
 import type { Dump } from '../restoring.js';
-import { archiveIn } from './archive.js';
+import { archiveIn, timelineOf } from './archive.js';
 import { chooseSet } from './choose-set.js';
 import { type BackupSet, readSets, type SetRepository } from './sets.js';
 import type { PhysicalSource } from './source.js';
@@ -205,13 +205,13 @@ function aimAt(repository: SetRepository, facts: Facts, { backups, backup, resto
   );
   const found = backup ?? usable.find(({ manifest }) => manifest.set?.label === chosen.set.label);
   if (found === undefined) throw new BackupError('E_INTERNAL', `no backup is of ${chosen.set.label}`);
-  const { type, target, timeline } = chosen;
-  return { backup: found, aim: { type, target, timeline: String(timeline) } };
+  const { type, target, timeline, past } = chosen;
+  return { backup: found, aim: { type, target, timeline: String(timeline), past: String(past) } };
 }
 
 /** To which moment a set is recovered, and along which timeline: as far as the WAL goes on its own where nobody has said. */
 export function aimOf(dump: Pick<Dump, 'aim' | 'manifest'> | null): { type: string; target: string; timeline: string } {
-  const own = Number.parseInt(dump?.manifest?.set?.log.to.slice(0, 8) ?? '1', 16);
+  const own = timelineOf(dump?.manifest?.set?.log.to ?? '1');
   const { type = 'default', target = '', timeline = String(own) } = dump?.aim ?? {};
   return { type, target, timeline };
 }

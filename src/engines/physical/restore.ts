@@ -10,6 +10,7 @@ import type { Dump, Restoring, Step, TargetPlan } from '../restoring.js';
 import { archiveIn } from './archive.js';
 import { argumentsOf } from './arguments.js';
 import { isPhysicalIdentity } from './format.js';
+import { checkRecovered, checkRest } from './recovered.js';
 import { aimOf, setsIn } from './repository.js';
 import type { PhysicalSource } from './source.js';
 import { windowOf } from './window.js';
@@ -41,7 +42,8 @@ export function physicalRestoring(source: PhysicalSource): Restoring {
     load: (settings, dump, at) => step('load', settings, at, dump),
     loaded: () => [],
     swap: (settings, dump, at) => step('swap', settings, at, dump),
-    swapped: (facts) => reached(facts),
+    swapped: (facts, _, dump) => reached(facts, dump),
+    notes: (facts) => [recoveredInWords(facts)],
     back: (settings, at) => step('back', settings, at, null),
     settle: (settings, at) => step('settle', settings, at, null),
     settleKeepsOld: true,
@@ -185,8 +187,12 @@ function remarksOf(facts: Facts, isThere: boolean, isRunning: boolean): string[]
 const sum = (facts: Facts, key: string): number =>
   facts.all(key).reduce((total, text) => total + (/^\d{1,15}$/.test(text) ? Number(text) : 0), 0);
 
-/** What the server says of where it has come to. Throws E_RESTORE when that is not what was asked for. */
-function reached(facts: Facts): string[] {
+/** How far the server has come. Throws E_RESTORE, E_ARCHIVE when that is not what was asked for. */
+function reached(facts: Facts, dump: Dump): string[] {
+  const { type, timeline } = aimOf(dump);
+  const past = dump.aim?.past;
+  checkRecovered(facts, past === undefined ? null : BigInt(past), Number(timeline));
+  if (type === 'default') checkRest(facts, Number(timeline));
   const at = decoded(facts.get('recovered_at') ?? '');
   const target = facts.get('aimed_at') ?? '';
   if (facts.get('holds_archive') === 'false') {
@@ -215,6 +221,13 @@ function reached(facts: Facts): string[] {
           `the last WAL of the old server did not reach the repository (${quoteOutside(unarchived, 300)}): it is in the old data directory alone`,
         ]),
   ];
+}
+
+/** For the log and the summary. */
+function recoveredInWords(facts: Facts): string {
+  const at = decoded(facts.get('recovered_at') ?? '');
+  const last = at === '' ? '' : `; the last transaction in it was committed at ${quoteOutside(at, 60)} UTC`;
+  return `recovered to LSN ${facts.get('recovered_lsn')}, where timeline ${facts.get('recovered_timeline')} begins${last}`;
 }
 
 /** Shell lines, by the owner of the cluster. */

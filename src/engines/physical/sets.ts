@@ -62,7 +62,7 @@ export const recoverableFrom = ({ stoppedAt }: BackupSet): Date => new Date(stop
 const MOST_SETS = 10_000;
 export const LABEL = /^\d{8}-\d{6}F(?:_\d{8}-\d{6}[DI])?$/;
 export const SEGMENT = /^[0-9A-F]{24}$/;
-const LSN = /^[0-9A-F]{1,8}\/[0-9A-F]{1,8}$/;
+export const LSN = /^[0-9A-F]{1,8}\/[0-9A-F]{1,8}$/;
 /** Seconds; up to the year 9999, where a date still has its usual form. */
 const TIME = v.pipe(whole(), v.maxValue(253_402_300_799, 'a time'));
 

@@ -16,5 +16,5 @@ export const TOLD_ELSEWHERE: readonly string[] = [
   ...facts('wal history made_label made_warnings set_hash expired sets verified_text'),
   ...facts('parent_unwritable cluster_link cluster_mount cluster_kib left_beside server_running unit server_unasked'),
   ...facts('tablespace tablespace_kib tablespace_free_kib stopped old_directory unarchived unreached'),
-  ...facts('recovered_timeline recovered_lsn recovered_at aimed_at holds_archive'),
+  ...facts('archived_to recovery_said recovered_timeline recovered_lsn recovered_at aimed_at holds_archive'),
 ];

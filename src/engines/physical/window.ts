@@ -1,6 +1,6 @@
 import { formatMoment } from '../../reporting/format.js';
 import type { WindowReport } from '../../reporting/report.js';
-import { type Archive, nameOf, numberOf, pathTo, runWith } from './archive.js';
+import { type Archive, nameOf, numberOf, pathTo, type Run, runsOf, runWith, timelineOf } from './archive.js';
 import { type BackupSet, recoverableFrom, type SetRepository } from './sets.js';
 
 /** From one set on, how far WAL without a gap goes on a timeline. */
@@ -24,7 +24,7 @@ export function reachOf(set: BackupSet, timeline: number, { clusters }: SetRepos
   if (id === undefined) return null;
   const { segmentBytes } = archive;
   const path = pathTo(timeline, id, archive);
-  const own = Number.parseInt(set.stopWal.slice(0, 8), 16);
+  const own = timelineOf(set.stopWal);
   const station = path.find((one) => one.timeline === own);
   if (station === undefined || (station.at !== null && set.stopLsn > station.at)) return null;
   const [from, stop] = [numberOf(set.startWal, segmentBytes), numberOf(set.stopWal, segmentBytes)];
@@ -59,7 +59,7 @@ export function reachOf(set: BackupSet, timeline: number, { clusters }: SetRepos
 export function newestTimeline({ sets, clusters }: SetRepository, archive: Archive): number {
   const cluster = clusters.at(-1);
   const last = sets.filter(({ clusterId }) => clusterId === cluster?.id).at(-1);
-  const ofSet = last === undefined ? 1 : Number.parseInt(last.stopWal.slice(0, 8), 16);
+  const ofSet = last === undefined ? 1 : timelineOf(last.stopWal);
   const forks = archive.forks.filter((fork) => fork.archive === cluster?.archive).map(({ timeline }) => timeline);
   // one that was left before the set ended does not have it: it was given up
   const hasSet = (timeline: number): boolean =>
@@ -69,28 +69,71 @@ export function newestTimeline({ sets, clusters }: SetRepository, archive: Archi
   return Math.max(ofSet, ...forks.filter(hasSet));
 }
 
-/** To which moments of a timeline one can recover; spans that touch are one. `timeline`: null for the newest. */
+/** The time in which a timeline was the live one. */
+export interface Life {
+  timeline: number;
+  /** null: from the beginning. */
+  from: Date | null;
+  /** null: it still is. */
+  to: Date | null;
+}
+
+/**
+ * Which timeline was live when, the oldest first. Where one was left with WAL after that place, in a restore to an earlier moment, what was
+ * committed until the restore is on that one alone: along the new one, a recovery to such a moment would end where that one was left, and say
+ * nothing. In between, while it was restored, no moment is known.
+ */
+export function livesOf(timeline: number, archiveId: string, archive: Archive): Life[] {
+  const lives: Life[] = [];
+  let current: Pick<Life, 'timeline' | 'to'> = { timeline, to: null };
+  const way = pathTo(timeline, archiveId, archive);
+  for (const [index, { timeline: parent, until }] of [...way.entries()].toReversed()) {
+    const child = way[index + 1]?.timeline;
+    if (child === undefined || until === null) continue;
+    const { runs, begun } = leftFor(parent, child, archiveId, archive);
+    const last = runs.at(-1);
+    // a number that was passed over is of a timeline that was given up as well
+    if (last === undefined || (last.last < until && child === parent + 1)) continue;
+    lives.unshift({ ...current, from: begun });
+    current = { timeline: parent, to: new Date(Math.min(last.till.getTime(), begun.getTime())) };
+  }
+  return [{ ...current, from: null }, ...lives];
+}
+
+/** The WAL of a timeline, and from when on its child was the live one. */
+function leftFor(
+  parent: number,
+  child: number,
+  archiveId: string,
+  archive: Archive,
+): { runs: readonly Run[]; begun: Date } {
+  const runs = runsOf(archiveId, parent, archive);
+  const fork = archive.forks.find((one) => one.archive === archiveId && one.timeline === child);
+  const since = fork?.since ?? runsOf(archiveId, child, archive)[0]?.since ?? runs.at(-1)?.till ?? new Date(0);
+  // of whole seconds
+  return { runs, begun: new Date(since.getTime() + 1000) };
+}
+
+interface Span {
+  from: Date;
+  to: Date;
+  next: bigint;
+  missing: string | null;
+  timeline: number;
+}
+
+/** To which moments one can recover where a timeline is the live one; spans that touch are one. `timeline`: null for the newest. */
 export function windowOf(repository: SetRepository, archive: Archive, timeline: number | null = null): WindowReport {
   const on = timeline ?? newestTimeline(repository, archive);
-  const spans: { from: Date; to: Date; next: bigint; missing: string | null }[] = [];
+  const cluster = repository.clusters.at(-1);
+  const sets = repository.sets.filter((set) => !set.hasErrors && set.clusterId === cluster?.id);
+  const spans: Span[] = [];
   const gaps: string[] = [];
-  for (const set of repository.sets) {
-    if (set.hasErrors) continue;
-    const reach = reachOf(set, on, repository, archive);
-    if (reach === null) continue;
-    const last = spans.at(-1);
-    const from = recoverableFrom(set);
-    const to = new Date(Math.max(reach.to.getTime(), from.getTime()));
-    // what goes over its own WAL goes on with it, also where nothing was committed in between
-    if (last !== undefined && (from <= last.to || numberOf(set.stopWal, archive.segmentBytes) < last.next)) {
-      if (to > last.to) Object.assign(last, { to, next: reach.next, missing: reach.missing });
-      continue;
+  for (const life of livesOf(on, cluster?.archive ?? '', archive)) {
+    for (const set of sets) {
+      const reach = reachOf(set, life.timeline, repository, archive);
+      if (reach !== null) join(spans, gaps, life, reach, archive);
     }
-    if (last !== undefined) {
-      const why = last.missing === null ? 'no WAL of that time is there' : `the WAL segment ${last.missing} is missing`;
-      gaps.push(`no recovery from ${formatMoment(last.to)} to ${formatMoment(from)} UTC: ${why}`);
-    }
-    spans.push({ from, to, next: reach.next, missing: reach.missing });
   }
   const last = spans.at(-1);
   if (last !== undefined && last.missing !== null) {
@@ -98,12 +141,40 @@ export function windowOf(repository: SetRepository, archive: Archive, timeline: 
       `no recovery after ${formatMoment(last.to)} UTC: the WAL segment ${last.missing} is missing; take a new backup`,
     );
   }
-  const newest = newestWal(archive);
   return {
     spans: spans.map(({ from, to }) => ({ from: from.toISOString(), to: to.toISOString() })),
     gaps,
-    newest: newest?.toISOString() ?? null,
+    newest: newestWal(archive)?.toISOString() ?? null,
   };
+}
+
+function join(
+  spans: Span[],
+  gaps: string[],
+  life: Life,
+  { set, to: end, next, missing }: Reach,
+  archive: Archive,
+): void {
+  const begun = recoverableFrom(set);
+  const from = life.from !== null && life.from > begun ? life.from : begun;
+  const to = life.to !== null && life.to < end ? life.to : new Date(Math.max(end.getTime(), begun.getTime()));
+  if (to < from) return;
+  const last = spans.at(-1);
+  const isSame = last?.timeline === life.timeline;
+  // what goes over its own WAL goes on with it, also where nothing was committed in between
+  if (last !== undefined && (from <= last.to || (isSame && numberOf(set.stopWal, archive.segmentBytes) < last.next))) {
+    if (to > last.to) Object.assign(last, { to, next, missing, timeline: life.timeline });
+    return;
+  }
+  if (last !== undefined) {
+    const why = !isSame
+      ? `the timeline ${last.timeline} was given up in that time`
+      : last.missing === null
+        ? 'no WAL of that time is there'
+        : `the WAL segment ${last.missing} is missing`;
+    gaps.push(`no recovery from ${formatMoment(last.to)} to ${formatMoment(from)} UTC: ${why}`);
+  }
+  spans.push({ from, to, next, missing, timeline: life.timeline });
 }
 
 /** When the newest WAL was archived: what was committed since would be lost with the server. */

@@ -239,7 +239,10 @@ SQL
   }
   waited=0
   while [ $waited -lt 30 ]; do
-    [ "$( (ask_sql "SELECT substr(last_archived_wal, 1, 24) >= substr('$segment', 1, 24) FROM pg_stat_archiver") 2>/dev/null)" != t ] || return 0
+    [ "$( (ask_sql "SELECT substr(last_archived_wal, 1, 24) >= substr('$segment', 1, 24) FROM pg_stat_archiver") 2>/dev/null)" != t ] || {
+      put archived_to "$segment"
+      return 0
+    }
     emit waits
     sleep 1
     waited=$((waited + 1))

@@ -8,7 +8,7 @@ cluster='' cluster_major='' cluster_bin='' system_id='' segment_bytes='' timelin
 
 # What a server has for us besides (postgres.sh)
 postgres_fact="$postgres_fact|(archive_timeout|archive_backlog) [0-9]+|wal_pending (true|false)"
-postgres_fact="$postgres_fact|(recovered_lsn|recovered_at) [0-9a-f]*|recovered_timeline [0-9]+|holds_archive (true|false)"
+postgres_fact="$postgres_fact|recovered_at [0-9a-f]*|holds_archive (true|false)"
 
 # backrest COMMAND ARGS...: what it says is `INFO: ...`, `WARN: ...`, `ERROR: [NNN]: ...` on stderr, with or without a time before it
 backrest() { exec pgbackrest --stanza="$stanza" --log-level-console=off --log-level-stderr=info "$@"; }
@@ -148,7 +148,7 @@ tell_repository() {
 }
 
 # tell_wal: `wal ARCHIVE FIRST LAST WHEN_FIRST WHEN_LAST` of each run of segments without a gap, in order, the times in seconds; `history
-# ARCHIVE TIMELINE PARENT SWITCH` of each line of a history. pgBackRest knows the first and the last one alone.
+# ARCHIVE TIMELINE PARENT SWITCH WHEN` of each line of a history, with the time at which it was archived. pgBackRest knows the first and the last one alone.
 tell_wal() {
   run quiet_backrest repo-ls --output=json "archive/$stanza" >archives 2>archive.error || backrest_failed $? archive.error
   awk '{ gsub(/[{},]/, "\n"); print }' archives | sed -n 's/^"\([0-9.]*-[0-9]*\)":$/\1/p' >archive.names
@@ -160,10 +160,13 @@ tell_wal() {
       s/^,\{0,1\}"[0-9A-F]\{16\}\/\([0-9A-F]\{24\}\)-[0-9a-f]\{40\}[.a-z0-9]*":\n.*"time":\([0-9]\{1,12\}\).*/\1 \2/p
     }' | sort -u -k 1,1 | awk -v archive="$archive" -v size="${segment_bytes:-16777216}" "$wal_runs" >wal.runs || failed E_INTERNAL 'the list of WAL could not be read'
     emit_each 'set ' <wal.runs
-    awk '{ gsub(/[{},]/, "\n"); print }' segments | sed -n 's/^"\([0-9A-F]\{8\}\)\.history":$/\1/p' >histories
-    while read -r told_timeline; do
+    awk '{ gsub(/[{}]/, "\n"); print }' segments | sed -n '/:$/{
+      N
+      s/^,\{0,1\}"\([0-9A-F]\{8\}\)\.history":\n.*"time":\([0-9]\{1,12\}\).*/\1 \2/p
+    }' >histories
+    while read -r told_timeline begun; do
       run quiet_backrest repo-get "archive/$stanza/$archive/$told_timeline.history" >history 2>archive.error || backrest_failed $? archive.error
-      sed -n "s/^\([0-9]\{1,10\}\)[[:blank:]]\{1,\}\([0-9A-F]\{1,8\}\/[0-9A-F]\{1,8\}\)[[:blank:]].*/history $archive $told_timeline \1 \2/p" history >history.facts
+      sed -n "s/^\([0-9]\{1,10\}\)[[:blank:]]\{1,\}\([0-9A-F]\{1,8\}\/[0-9A-F]\{1,8\}\)[[:blank:]].*/history $archive $told_timeline \1 \2 $begun/p" history >history.facts
       emit_each 'set ' <history.facts
     done <histories
   done <archive.names
