@@ -4726,21 +4726,42 @@ function madeIn(facts, stanza) {
 /** The timeline of the live cluster; null where the data directory is none, or one of another cluster, whose timelines mean nothing here. */
 const timelineIn = ({ clusters }, facts) => facts.get('system_identifier') === clusters.at(-1)?.systemId ? facts.numberOrNull('timeline') : null;
 const windowIn = (repository, facts) => windowOf(repository, archiveIn(facts), timelineIn(repository, facts));
-/** The set from which one recovers to what was asked for, among backups that are to be believed. Throws E_NOT_FOUND. */
+/**
+ * The set from which one recovers to what was asked for, among backups that are to be believed; one that was never verified has to be named.
+ * Throws E_NOT_FOUND.
+ */
 function aimAt(repository, facts, { backups, backup, restoreTime, now }) {
-    const usable = backups.filter(({ state }) => state === 'ok' || (backup !== null && state !== 'damaged'));
-    const labels = new Set(usable.flatMap(({ manifest }) => manifest.set?.label ?? []));
-    const chosen = chooseSet({ ...repository, sets: repository.sets.filter(({ label }) => labels.has(label)) }, archiveIn(facts), {
-        asked: restoreTime,
-        label: backup?.manifest.set?.label ?? null,
-        timeline: timelineIn(repository, facts),
-        now,
-    });
-    const found = backup ?? usable.find(({ manifest }) => manifest.set?.label === chosen.set.label);
-    if (found === undefined)
-        throw new errors/* BackupError */.hj('E_INTERNAL', `no backup is of ${chosen.set.label}`);
-    const { type, target, timeline, past } = chosen;
-    return { backup: found, aim: { type, target, timeline: String(timeline), past: String(past) } };
+    const archive = archiveIn(facts);
+    const asked = { asked: restoreTime, label: backup?.manifest.set?.label ?? null };
+    const choose = (among) => {
+        const labels = new Set(among.map(({ manifest }) => manifest.set?.label ?? ''));
+        const sets = repository.sets.filter(({ label }) => labels.has(label));
+        const live = { timeline: timelineIn(repository, facts), now };
+        const { set, type, target, timeline, past } = chooseSet({ ...repository, sets }, archive, { ...asked, ...live });
+        const found = backup ?? among.find(({ manifest }) => manifest.set?.label === set.label);
+        if (found === undefined)
+            throw new errors/* BackupError */.hj('E_INTERNAL', `no backup is of ${set.label}`);
+        return { backup: found, aim: { type, target, timeline: String(timeline), past: String(past) } };
+    };
+    if (backup !== null)
+        return choose(backups.filter(({ state }) => state !== 'damaged'));
+    try {
+        return choose(backups.filter(({ state }) => state === 'ok'));
+    }
+    catch (error) {
+        const unverified = backups.filter(({ state }) => state === 'ok' || state === 'unverified');
+        throw unlessUnverified(error, () => choose(unverified).backup.id);
+    }
+}
+/** What is wrong, where it is that nobody has verified the backup that would do. */
+function unlessUnverified(error, find) {
+    try {
+        const id = find();
+        return new errors/* BackupError */.hj('E_NOT_FOUND', `no verified backup leads there, but ${id} does, which was never verified`, `Verify it (\`command: verify\` with \`backup: ${id}\`), or set \`backup: ${id}\` to restore from it all the same.`, { cause: error });
+    }
+    catch {
+        return error;
+    }
 }
 /** To which moment a set is recovered, and along which timeline: as far as the WAL goes on its own where nobody has said. */
 function aimOf(dump) {
@@ -4808,7 +4829,11 @@ function physicalRestoring(source) {
         targetName: stanza,
         target: given,
         mayBe: (identity) => isPhysicalIdentity(identity) && identity.stanza === stanza,
-        look: (settings) => ['job', 'look_restore_physical', (0,engines_common/* named */.KT)(arguments_argumentsOf(source, settings))],
+        look: (settings) => [
+            'job',
+            'look_restore_physical',
+            (0,engines_common/* named */.KT)({ ...arguments_argumentsOf(source, settings), moment: momentOf(settings) }),
+        ],
         plan: (settings, facts, dump) => planOf(source, settings, facts, dump),
         load: (settings, dump, at) => step('load', settings, at, dump),
         loaded: () => [],
@@ -4823,6 +4848,8 @@ function physicalRestoring(source) {
         byHand: ({ runAs }, { id }) => byHand(runAs, id),
     };
 }
+/** In UTC, as the WAL has it; empty where none was asked for. */
+const momentOf = ({ restoreTime }) => restoreTime === null || restoreTime === 'latest' ? '' : restoreTime.text.replace('+00', '');
 function planOf({ stanza }, settings, facts, dump) {
     const cluster = facts.path('cluster');
     const damage = facts.get('cluster_damaged');
@@ -4859,12 +4886,13 @@ function planOf({ stanza }, settings, facts, dump) {
             ...(databases.length === 0
                 ? []
                 : [`the whole cluster is restored, with all its databases: ${(0,neutralise/* quoteOutside */.YM)(databases.join(', '), 1000)}`]),
+            ...foreign(facts, stanza),
             ...restore_lost(dump, facts, stanza, isRunning),
         ],
         users: facts.all('session').map((hex) => decoded(hex)),
         neededBytes: set.clusterBytes,
         freeBytes: free === null ? null : free * 1024,
-        remarks: remarksOf(facts, isThere, isRunning),
+        remarks: remarksOf(facts, settings, isThere, isRunning),
     };
 }
 /** What cannot be renamed cannot be restored beside. Throws E_RESTORE. */
@@ -4892,7 +4920,17 @@ function checkTimeline(settings, facts, dump, stanza, isRunning) {
         return;
     throw new errors/* BackupError */.hj('E_NOT_FOUND', `the archived WAL ends at ${(0,reporting_format/* formatMoment */.K9)(new Date(end))} UTC, before ${restoreTime.text}, and the server does not run to archive what it has committed since`, 'Set `restore-time: latest` to recover as far as the WAL goes, or start the server first.');
 }
-/** What would be lost in time. */
+/** That what is live is not what the repository is of: a server that was installed anew, or somebody else's. */
+function foreign(facts, stanza) {
+    const live = facts.get('system_identifier');
+    const own = setsIn(facts, stanza).clusters.at(-1)?.systemId;
+    return live === null || own === undefined || live === own
+        ? []
+        : [
+            `the data directory holds another cluster (system identifier ${(0,neutralise/* quoteOutside */.YM)(live, 30)}) than the one in the repository (${own}): all of it would be replaced`,
+        ];
+}
+/** What would be lost, in time and in transactions. */
 function restore_lost(dump, facts, stanza, isRunning) {
     const { target, type } = aimOf(dump);
     const { newest } = windowOf(setsIn(facts, stanza), archiveIn(facts));
@@ -4906,12 +4944,16 @@ function restore_lost(dump, facts, stanza, isRunning) {
             'everything that reached the repository is kept; what was committed since the newest WAL there, and cannot be archived any more, would be lost',
         ];
     const until = isRunning || newest === null ? new Date() : new Date(Math.max(new Date(newest).getTime(), to.getTime()));
+    const commits = facts.numberOrNull('lost_commits');
+    const atLeast = facts.get('lost_more') === null ? '' : 'at least ';
+    const number = commits === null ? '' : `, ${atLeast}${(0,reporting_format/* counted */.hS)(commits, 'transaction')}`;
     return [
-        `every transaction that was committed after ${(0,reporting_format/* formatMoment */.K9)(to)} UTC would be lost: ${(0,reporting_format/* formatDuration */.a3)(until.getTime() - to.getTime())} of work`,
+        `every transaction that was committed after ${(0,reporting_format/* formatMoment */.K9)(to)} UTC would be lost: ${(0,reporting_format/* formatDuration */.a3)(until.getTime() - to.getTime())} of work${number}`,
     ];
 }
 const expected = ({ manifest }) => manifest?.verified.ms === undefined ? '' : `. Its last scratch restore took ${(0,reporting_format/* formatDuration */.a3)(manifest.verified.ms)}`;
-function remarksOf(facts, isThere, isRunning) {
+function remarksOf(facts, { runAs }, isThere, isRunning) {
+    const sudo = runAs === null ? '' : `sudo -u ${(0,quoting/* quote */.h)(runAs)} `;
     const unit = facts.get('unit');
     const beside = facts.all('left_beside');
     const asked = facts.get('server_unasked');
@@ -4923,7 +4965,7 @@ function remarksOf(facts, isThere, isRunning) {
         ...(unit === null
             ? []
             : [
-                `the server is run by systemd (${(0,neutralise/* quoteOutside */.YM)(unit, 100)}), and will be started without it: hand it back at a quiet moment with \`sudo systemctl restart ${(0,neutralise/* quoteOutside */.YM)(unit, 100)}\``,
+                `the server is run by systemd (${(0,neutralise/* quoteOutside */.YM)(unit, 100)}), and will be started without it: hand it back at a quiet moment with \`${sudo}${(0,neutralise/* quoteOutside */.YM)(facts.get('unit_stop') ?? 'pg_ctl stop', 300)}\` and then \`sudo systemctl start ${(0,neutralise/* quoteOutside */.YM)(unit, 100)}\`. A restart by systemd alone would find a server that it does not know`,
             ]),
         ...(beside.length === 0
             ? []
@@ -5142,6 +5184,13 @@ function words_wordsFor(failure, source, settings) {
             code,
             `${said} is too old: 2.45 or newer is needed`,
             'Install a newer one: the packages of PostgreSQL (https://www.postgresql.org/download/) have it.',
+        ];
+    }
+    if (code === 'E_TOOL_VERSION' && /^PostgreSQL \d/.test(text)) {
+        return [
+            code,
+            `the cluster is of ${said}, which is too old: physical backups need PostgreSQL 13 or newer`,
+            'Use dumps of its databases (leave out `method`), or upgrade PostgreSQL.',
         ];
     }
     if (code === 'E_SOURCE_INVALID' && text.includes('another one than that of the stanza')) {
@@ -5412,7 +5461,7 @@ const told_elsewhere_TOLD_ELSEWHERE = [
     ...(0,program/* facts */.Ix)('cluster cluster_missing cluster_damaged cluster_version segment_bytes timeline cluster_state'),
     ...(0,program/* facts */.Ix)('archive_timeout archive_backlog wal_pending'),
     ...(0,program/* facts */.Ix)('wal history made_label made_warnings set_hash expired sets verified_text'),
-    ...(0,program/* facts */.Ix)('parent_unwritable cluster_link cluster_mount cluster_kib left_beside server_running unit server_unasked'),
+    ...(0,program/* facts */.Ix)('parent_unwritable cluster_link cluster_mount cluster_kib left_beside server_running unit unit_stop server_unasked lost_commits lost_more'),
     ...(0,program/* facts */.Ix)('tablespace tablespace_kib tablespace_free_kib stopped old_directory unarchived unreached'),
     ...(0,program/* facts */.Ix)('archived_to recovery_said recovered_timeline recovered_lsn recovered_at aimed_at holds_archive'),
 ];
@@ -5468,6 +5517,7 @@ const pgbackrest = {
         __nccwpck_require__.ab + "physical.sh",
         __nccwpck_require__.ab + "physical-backup.sh",
         __nccwpck_require__.ab + "physical-health.sh",
+        __nccwpck_require__.ab + "physical-lost.sh",
         __nccwpck_require__.ab + "physical-restore.sh",
         __nccwpck_require__.ab + "physical-scratch.sh",
         __nccwpck_require__.ab + "physical-server.sh",

@@ -97,6 +97,8 @@ find_cluster() {
       return
       ;;
   esac
+  # before 13, a recovery that ends before the moment counts as one that has reached it
+  [ "$cluster_major" -ge 13 ] || fail E_TOOL_VERSION "PostgreSQL $cluster_major"
   server_programs "$cluster_major"
   [ -n "$cluster_bin" ] || fail E_TOOL_MISSING "PostgreSQL $cluster_major (postgres, pg_ctl, pg_controldata)"
   put cluster_version "$cluster_major"

@@ -52,6 +52,7 @@ export const pgbackrest: Engine<PhysicalSource, PhysicalIdentity> = {
     new URL('./programs/physical.sh', import.meta.url),
     new URL('./programs/physical-backup.sh', import.meta.url),
     new URL('./programs/physical-health.sh', import.meta.url),
+    new URL('./programs/physical-lost.sh', import.meta.url),
     new URL('./programs/physical-restore.sh', import.meta.url),
     new URL('./programs/physical-scratch.sh', import.meta.url),
     new URL('./programs/physical-server.sh', import.meta.url),

@@ -189,24 +189,44 @@ const timelineIn = ({ clusters }: SetRepository, facts: Facts): number | null =>
 const windowIn = (repository: SetRepository, facts: Facts): ReturnType<typeof windowOf> =>
   windowOf(repository, archiveIn(facts), timelineIn(repository, facts));
 
-/** The set from which one recovers to what was asked for, among backups that are to be believed. Throws E_NOT_FOUND. */
+/**
+ * The set from which one recovers to what was asked for, among backups that are to be believed; one that was never verified has to be named.
+ * Throws E_NOT_FOUND.
+ */
 function aimAt(repository: SetRepository, facts: Facts, { backups, backup, restoreTime, now }: AimingAt): Aimed {
-  const usable = backups.filter(({ state }) => state === 'ok' || (backup !== null && state !== 'damaged'));
-  const labels = new Set(usable.flatMap(({ manifest }) => manifest.set?.label ?? []));
-  const chosen = chooseSet(
-    { ...repository, sets: repository.sets.filter(({ label }) => labels.has(label)) },
-    archiveIn(facts),
-    {
-      asked: restoreTime,
-      label: backup?.manifest.set?.label ?? null,
-      timeline: timelineIn(repository, facts),
-      now,
-    },
-  );
-  const found = backup ?? usable.find(({ manifest }) => manifest.set?.label === chosen.set.label);
-  if (found === undefined) throw new BackupError('E_INTERNAL', `no backup is of ${chosen.set.label}`);
-  const { type, target, timeline, past } = chosen;
-  return { backup: found, aim: { type, target, timeline: String(timeline), past: String(past) } };
+  const archive = archiveIn(facts);
+  const asked = { asked: restoreTime, label: backup?.manifest.set?.label ?? null };
+  const choose = (among: readonly Backup[]): Aimed => {
+    const labels = new Set(among.map(({ manifest }) => manifest.set?.label ?? ''));
+    const sets = repository.sets.filter(({ label }) => labels.has(label));
+    const live = { timeline: timelineIn(repository, facts), now };
+    const { set, type, target, timeline, past } = chooseSet({ ...repository, sets }, archive, { ...asked, ...live });
+    const found = backup ?? among.find(({ manifest }) => manifest.set?.label === set.label);
+    if (found === undefined) throw new BackupError('E_INTERNAL', `no backup is of ${set.label}`);
+    return { backup: found, aim: { type, target, timeline: String(timeline), past: String(past) } };
+  };
+  if (backup !== null) return choose(backups.filter(({ state }) => state !== 'damaged'));
+  try {
+    return choose(backups.filter(({ state }) => state === 'ok'));
+  } catch (error) {
+    const unverified = backups.filter(({ state }) => state === 'ok' || state === 'unverified');
+    throw unlessUnverified(error, () => choose(unverified).backup.id);
+  }
+}
+
+/** What is wrong, where it is that nobody has verified the backup that would do. */
+function unlessUnverified(error: unknown, find: () => string): unknown {
+  try {
+    const id = find();
+    return new BackupError(
+      'E_NOT_FOUND',
+      `no verified backup leads there, but ${id} does, which was never verified`,
+      `Verify it (\`command: verify\` with \`backup: ${id}\`), or set \`backup: ${id}\` to restore from it all the same.`,
+      { cause: error },
+    );
+  } catch {
+    return error;
+  }
 }
 
 /** To which moment a set is recovered, and along which timeline: as far as the WAL goes on its own where nobody has said. */

@@ -1,7 +1,7 @@
 import { BackupError } from '../../errors.js';
 import { quote } from '../../host/quoting.js';
 import type { Facts, HostRequest } from '../../host/session.js';
-import { formatBytes, formatDuration, formatMoment } from '../../reporting/format.js';
+import { counted, formatBytes, formatDuration, formatMoment } from '../../reporting/format.js';
 import { quoteOutside } from '../../reporting/neutralise.js';
 import type { Settings } from '../../settings/settings.js';
 import { named, seconds } from '../common.js';
@@ -37,7 +37,11 @@ export function physicalRestoring(source: PhysicalSource): Restoring {
     targetName: stanza,
     target: given,
     mayBe: (identity) => isPhysicalIdentity(identity) && identity.stanza === stanza,
-    look: (settings) => ['job', 'look_restore_physical', named(argumentsOf(source, settings))],
+    look: (settings) => [
+      'job',
+      'look_restore_physical',
+      named({ ...argumentsOf(source, settings), moment: momentOf(settings) }),
+    ],
     plan: (settings, facts, dump) => planOf(source, settings, facts, dump),
     load: (settings, dump, at) => step('load', settings, at, dump),
     loaded: () => [],
@@ -52,6 +56,10 @@ export function physicalRestoring(source: PhysicalSource): Restoring {
     byHand: ({ runAs }, { id }) => byHand(runAs, id),
   };
 }
+
+/** In UTC, as the WAL has it; empty where none was asked for. */
+const momentOf = ({ restoreTime }: Settings): string =>
+  restoreTime === null || restoreTime === 'latest' ? '' : restoreTime.text.replace('+00', '');
 
 function planOf({ stanza }: PhysicalSource, settings: Settings, facts: Facts, dump: Dump): TargetPlan {
   const cluster = facts.path('cluster');
@@ -98,12 +106,13 @@ function planOf({ stanza }: PhysicalSource, settings: Settings, facts: Facts, du
       ...(databases.length === 0
         ? []
         : [`the whole cluster is restored, with all its databases: ${quoteOutside(databases.join(', '), 1000)}`]),
+      ...foreign(facts, stanza),
       ...lost(dump, facts, stanza, isRunning),
     ],
     users: facts.all('session').map((hex) => decoded(hex)),
     neededBytes: set.clusterBytes,
     freeBytes: free === null ? null : free * 1024,
-    remarks: remarksOf(facts, isThere, isRunning),
+    remarks: remarksOf(facts, settings, isThere, isRunning),
   };
 }
 
@@ -140,7 +149,18 @@ function checkTimeline(settings: Settings, facts: Facts, dump: Dump, stanza: str
   );
 }
 
-/** What would be lost in time. */
+/** That what is live is not what the repository is of: a server that was installed anew, or somebody else's. */
+function foreign(facts: Facts, stanza: string): string[] {
+  const live = facts.get('system_identifier');
+  const own = setsIn(facts, stanza).clusters.at(-1)?.systemId;
+  return live === null || own === undefined || live === own
+    ? []
+    : [
+        `the data directory holds another cluster (system identifier ${quoteOutside(live, 30)}) than the one in the repository (${own}): all of it would be replaced`,
+      ];
+}
+
+/** What would be lost, in time and in transactions. */
 function lost(dump: Dump, facts: Facts, stanza: string, isRunning: boolean): string[] {
   const { target, type } = aimOf(dump);
   const { newest } = windowOf(setsIn(facts, stanza), archiveIn(facts));
@@ -156,15 +176,19 @@ function lost(dump: Dump, facts: Facts, stanza: string, isRunning: boolean): str
     ];
   const until =
     isRunning || newest === null ? new Date() : new Date(Math.max(new Date(newest).getTime(), to.getTime()));
+  const commits = facts.numberOrNull('lost_commits');
+  const atLeast = facts.get('lost_more') === null ? '' : 'at least ';
+  const number = commits === null ? '' : `, ${atLeast}${counted(commits, 'transaction')}`;
   return [
-    `every transaction that was committed after ${formatMoment(to)} UTC would be lost: ${formatDuration(until.getTime() - to.getTime())} of work`,
+    `every transaction that was committed after ${formatMoment(to)} UTC would be lost: ${formatDuration(until.getTime() - to.getTime())} of work${number}`,
   ];
 }
 
 const expected = ({ manifest }: Dump): string =>
   manifest?.verified.ms === undefined ? '' : `. Its last scratch restore took ${formatDuration(manifest.verified.ms)}`;
 
-function remarksOf(facts: Facts, isThere: boolean, isRunning: boolean): string[] {
+function remarksOf(facts: Facts, { runAs }: Settings, isThere: boolean, isRunning: boolean): string[] {
+  const sudo = runAs === null ? '' : `sudo -u ${quote(runAs)} `;
   const unit = facts.get('unit');
   const beside = facts.all('left_beside');
   const asked = facts.get('server_unasked');
@@ -176,7 +200,7 @@ function remarksOf(facts: Facts, isThere: boolean, isRunning: boolean): string[]
     ...(unit === null
       ? []
       : [
-          `the server is run by systemd (${quoteOutside(unit, 100)}), and will be started without it: hand it back at a quiet moment with \`sudo systemctl restart ${quoteOutside(unit, 100)}\``,
+          `the server is run by systemd (${quoteOutside(unit, 100)}), and will be started without it: hand it back at a quiet moment with \`${sudo}${quoteOutside(facts.get('unit_stop') ?? 'pg_ctl stop', 300)}\` and then \`sudo systemctl start ${quoteOutside(unit, 100)}\`. A restart by systemd alone would find a server that it does not know`,
         ]),
     ...(beside.length === 0
       ? []

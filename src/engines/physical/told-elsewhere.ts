@@ -14,7 +14,9 @@ export const TOLD_ELSEWHERE: readonly string[] = [
   ...facts('cluster cluster_missing cluster_damaged cluster_version segment_bytes timeline cluster_state'),
   ...facts('archive_timeout archive_backlog wal_pending'),
   ...facts('wal history made_label made_warnings set_hash expired sets verified_text'),
-  ...facts('parent_unwritable cluster_link cluster_mount cluster_kib left_beside server_running unit server_unasked'),
+  ...facts(
+    'parent_unwritable cluster_link cluster_mount cluster_kib left_beside server_running unit unit_stop server_unasked lost_commits lost_more',
+  ),
   ...facts('tablespace tablespace_kib tablespace_free_kib stopped old_directory unarchived unreached'),
   ...facts('archived_to recovery_said recovered_timeline recovered_lsn recovered_at aimed_at holds_archive'),
 ];

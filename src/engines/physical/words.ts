@@ -45,6 +45,13 @@ function wordsFor(failure: HostFailure, source: PhysicalSource, settings: Settin
       'Install a newer one: the packages of PostgreSQL (https://www.postgresql.org/download/) have it.',
     ];
   }
+  if (code === 'E_TOOL_VERSION' && /^PostgreSQL \d/.test(text)) {
+    return [
+      code,
+      `the cluster is of ${said}, which is too old: physical backups need PostgreSQL 13 or newer`,
+      'Use dumps of its databases (leave out `method`), or upgrade PostgreSQL.',
+    ];
+  }
   if (code === 'E_SOURCE_INVALID' && text.includes('another one than that of the stanza')) {
     return [
       code,

@@ -11,13 +11,13 @@ new='' old='' noted='' turn='' postmaster='' options='' server_log=''
 # What stands for the archive_command as long as the archive is held: it fails, so that nothing is thrown away
 hold_command='/bin/false db_backup_hold'
 
-# look_restore_physical NAMED-ARGUMENTS: the cluster that would be replaced, and the repository
-# takes: asserts connection container level min_free_kib name password run_as stanza verify wanted
+# look_restore_physical NAMED-ARGUMENTS: the cluster that would be replaced, and the repository. `moment`: to which one is restored, or empty
+# takes: asserts connection container level min_free_kib moment name password run_as stanza verify wanted
 look_restore_physical() {
   begin_step "$@"
   reach_elsewhere
   passing_on E_RESTORE 'the look at the cluster' \
-    elsewhere look_at_cluster connection "$connection" password "$password" stanza "$stanza"
+    elsewhere look_at_cluster connection "$connection" password "$password" stanza "$stanza" moment "$moment"
   end_step
 }
 
@@ -107,7 +107,12 @@ look_at_cluster() {
   is_running || return 0
   put server_running 1
   unit=$(sed -n 's,.*/\([A-Za-z0-9@._-]*\.service\)$,\1,p' "/proc/$postmaster/cgroup" 2>/dev/null | sed q)
-  case $unit in postgres*) put unit "$unit" ;; esac
+  case $unit in
+    postgres*)
+      put unit "$unit"
+      put unit_stop "${cluster_bin}pg_ctl stop -D $cluster -m fast"
+      ;;
+  esac
   if [ -z "$system_id" ]; then
     put server_unasked 'its data directory is damaged'
     return 0
@@ -117,6 +122,7 @@ look_at_cluster() {
   if (ask_sql 'SELECT 1') >/dev/null 2>server.error; then
     look_at_server
     tell_cluster_users
+    [ -z "$moment" ] || count_lost "$moment"
   else put server_unasked "$(tail -n 1 server.error)"; fi
 }
 
