@@ -5245,6 +5245,8 @@ function ofStatus(status, said, { code, text, facts }, source, settings) {
             `Everything in both must belong to ${owner}: a run of pgBackRest as root leaves files that nobody else can write.`,
         ];
     }
+    if (status === 55 && /backup\.manifest/.test(text))
+        return damaged(said);
     switch (status) {
         case 50:
             return [
@@ -5292,11 +5294,8 @@ function ofStatus(status, said, { code, text, facts }, source, settings) {
         case 75:
             return ['E_NOT_FOUND', `the repository does not have that set: ${said}`, '`command: list` shows all sets.'];
         case 26:
-            return [
-                'E_CHECKSUM',
-                `the repository is damaged: ${said}`,
-                'Use another backup, and take a new full one. Check the disk of the repository.',
-            ];
+        case 29:
+            return damaged(said);
         case 63:
             return ['E_CANCELLED', `pgBackRest was ended by a signal: ${said}`, 'Run again.'];
         default:
@@ -5307,6 +5306,11 @@ function ofStatus(status, said, { code, text, facts }, source, settings) {
             ];
     }
 }
+const damaged = (said) => [
+    'E_CHECKSUM',
+    `the repository is damaged: ${said}`,
+    'Use another backup, and take a new full one. Check the disk of the repository.',
+];
 const ARCHIVE_SETTINGS = (stanza) => `In postgresql.conf: \`archive_mode = on\` (needs a restart) and \`archive_command = 'pgbackrest --stanza=${stanza} archive-push %p'\`. \`command: doctor\` prints all settings.`;
 
 ;// CONCATENATED MODULE: ./src/engines/physical/database.ts

@@ -69,7 +69,7 @@ enter_step() {
   enter_physical
   find_cluster
   new=$cluster.db_backup_new_$id old=$cluster.db_backup_old_$id noted=$cluster.db_backup_note_$id
-  undo_first=1
+  undo_first=1 backrest_code=E_RESTORE
   take_turn
 }
 

@@ -26,6 +26,7 @@ scratch_place() {
 
 # try_scratch: the set `label`, to what is asked for
 try_scratch() {
+  backrest_code=E_RESTORE
   need_number plain_bytes "$plain_bytes"
   need_number target_timeline "$target_timeline"
   sweep_scratches

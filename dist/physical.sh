@@ -5,6 +5,7 @@
 # archiving ends. pgBackRest is told all on its command line, since sudo hands on no environment; its secrets are in its configuration
 # file, which it reads by itself. It logs to stderr, and prints what it was asked for on stdout.
 cluster='' cluster_major='' cluster_bin='' system_id='' segment_bytes='' timeline=''
+backrest_code=E_DUMP_FAILED
 
 # What a server has for us besides (postgres.sh)
 postgres_fact="$postgres_fact|(archive_timeout|archive_backlog) [0-9]+|wal_pending (true|false)"
@@ -44,10 +45,11 @@ enter_physical() {
   put backrest_version "$backrest_version"
 }
 
-# backrest_failed STATUS FILE: with what it said there. Its status is the number of its error, which the runner puts into words.
+# backrest_failed STATUS FILE: with what it said there. Its status is the number of its error, which the runner puts into words; where they
+# say nothing of their own it is backrest_code.
 backrest_failed() {
   put backrest_status "$1"
-  failed E_DUMP_FAILED "$(backrest_said "$2")"
+  failed "$backrest_code" "$(backrest_said "$2")"
 }
 
 # backrest_said FILE: its errors and warnings there, with what follows them, without times and what is no text

@@ -128,6 +128,25 @@ test('a restore that a check rejects is taken back, with the tablespaces, and th
   expect(beside(space, young).filter((name) => !name.includes('_old_'))).toEqual([]);
 }, 120_000);
 
+test('a set that is not whole is not restored, and nothing is left of the attempt', async () => {
+  const { physical } = scene;
+  const folder = join(physical.repository, 'backup', physical.stanza);
+  const [label = ''] = readdirSync(folder).filter((name) => /^\d{8}-\d{6}F$/.test(name));
+  const list = join(folder, label, 'backup.manifest');
+  renameSync(list, `${list}.lost`);
+  renameSync(`${list}.copy`, `${list}.copy.lost`);
+  const result = await restore({ 'restore-time': 'latest' });
+  renameSync(`${list}.lost`, list);
+  renameSync(`${list}.copy.lost`, `${list}.copy`);
+  expectFailure(result, 'E_CHECKSUM', 'the repository is damaged', 'The live database is as it was.');
+  expect(reportOf(result).restore?.outcome).toBe('unchanged');
+  expect(beside(space).filter((name) => !name.includes('_old_'))).toEqual([]);
+  // no journal: the next run has nothing to bring to an end
+  expect(
+    readdirSync(join(scene.inputs.directory ?? '', '.work')).filter((name) => name.startsWith('restore-')),
+  ).toEqual([]);
+}, 60_000);
+
 test('where there is no room beside it, nothing is touched', async () => {
   const { physical } = scene;
   const before = physical.postmaster();

@@ -124,6 +124,8 @@ make_work() { error=$(mkdir -m 700 "$work" 2>&1) || refused "$directory" "$error
 # expect_work ID: the session's shell must know this run's folder, to remove it; the job makes it, once it has the lock. What a job
 # before has left in its own goes.
 expect_work() {
+  # one that has failed has told so before its end
+  [ -z "$job" ] || wait "$job" 2>/dev/null
   if [ -n "$work" ] && [ -d "$work" ]; then discard "$work"; fi
   work=.work/$1 notes=$directory/.work/$1
 }

@@ -222,11 +222,10 @@ sweep_temporary() {
     case $place in /*) ;; *) continue ;; esac
     for left_over in "$place"/db-backup.??????; do
       if [ ! -O "$left_over" ] || [ -L "$left_over" ]; then continue; fi
-      if [ -f "$left_over/session" ]; then
-        read -r whose <"$left_over/session" || whose=''
+      if { read -r whose <"$left_over/session"; } 2>/dev/null; then
         if [ "$whose" = "$(process_of "${whose%% *}")" ] && alive "${whose%% *}"; then continue; fi
       elif [ -z "$(find "$left_over" -prune -mtime +0 2>/dev/null)" ]; then
-        continue # perhaps it was made in this very moment
+        continue # it is made in this very moment, and will say whose it is
       fi
       clear_temporary "$left_over"
     done
