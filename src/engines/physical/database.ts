@@ -10,12 +10,14 @@ import { serverIn } from '../postgres/url.js';
 import { dumpArguments } from '../restoring.js';
 import { argumentsOf, jobsOf } from './arguments.js';
 import { physicalHealth } from './health.js';
+import { otherList } from './other-list.js';
 import { aimOf, physicalRepository, setsIn } from './repository.js';
 import { physicalRestoring } from './restore.js';
 import { archiveInWords, setUpOf } from './set-up.js';
 import type { PhysicalSource } from './source.js';
 import { chooseType } from './type.js';
 import { readVerified } from './verified.js';
+import { warningsIn } from './warnings.js';
 import { explainPhysical } from './words.js';
 
 /** A whole PostgreSQL cluster, by pgBackRest and programs/physical.sh. */
@@ -60,13 +62,7 @@ export function physicalDatabase(source: PhysicalSource): Database {
       if (set === undefined) return;
       const found = facts.need('set_hash');
       // nobody has told yet what it should be
-      if (sha256 !== found && !/^0+$/.test(sha256)) {
-        throw new BackupError(
-          'E_CHECKSUM',
-          `the list of files of ${set.label} is another than its manifest says: its SHA-256 is ${found.slice(0, 64)}, not ${sha256}`,
-          'Do not rely on this backup. Find out who can write to the repository, and take a new full backup.',
-        );
-      }
+      if (sha256 !== found && !/^0+$/.test(sha256)) throw otherList(set.label, found, sha256);
       const text = facts.get('verified_text');
       if (text !== null) readVerified(text, stanza, set.label);
     },
@@ -91,10 +87,7 @@ export function physicalDatabase(source: PhysicalSource): Database {
       };
     },
 
-    remarks(facts) {
-      const warnings = facts.get('made_warnings') ?? '';
-      return warnings === '' ? [] : [`pgBackRest warned: ${quoteOutside(warnings, 500)}`];
-    },
+    remarks: (facts) => warningsIn(facts, 'made_warnings'),
 
     plan(facts) {
       const version = quoteOutside(serverVersion(facts), 60);

@@ -15,6 +15,7 @@ export const TOLD_ELSEWHERE: readonly string[] = [
   ...facts('archive_timeout archive_backlog wal_pending'),
   ...facts('wal history made_label made_warnings set_hash expired sets verified_text'),
   ...facts('parent_unwritable cluster_link cluster_mount cluster_kib left_beside server_running unit server_unasked'),
-  ...facts('tablespace tablespace_kib tablespace_free_kib stopped old_directory unarchived unreached'),
+  ...facts('tablespace_kib room set_hash_wanted odd_space foreign_space foreign_cluster young_space'),
+  ...facts('restore_warnings stopped old_directory unarchived unreached'),
   ...facts('recovered_timeline recovered_lsn recovered_at aimed_at holds_archive'),
 ];
