@@ -138,6 +138,7 @@ SQL
 # load_cluster NAMED-ARGUMENTS
 load_cluster() {
   enter_step "$@"
+  undo=end_turn
   case $type:$target in
     time:20[0-9][0-9]-[0-9][0-9]-[0-9][0-9]\ [0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9][0-9][0-9][0-9]+00 | default: | immediate:) ;;
     *) fail E_INTERNAL "the target $type $target is malformed" ;;
