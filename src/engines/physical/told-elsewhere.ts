@@ -3,7 +3,7 @@ import { TOLD_ELSEWHERE as BY_POSTGRES } from '../postgres/told-elsewhere.js';
 
 /** What only its own backups and restores tell. */
 const NOT_HERE: readonly string[] = facts(
-  'archived archived_from checked client_fixes client_package counting_ended in_place maintenance restored_uncounted roles roles_missing rows same_database target_state',
+  'archived archived_from checked client_fixes client_package counting_ended in_place maintenance restored_uncounted roles roles_missing rows same_database target_free_kib target_state',
 );
 
 /** As of the engine whose programs these use (../postgres/told-elsewhere.ts), and what pgBackRest tells. */
