@@ -1,4 +1,5 @@
-import { mkdirSync, readdirSync, readFileSync, renameSync, symlinkSync, writeFileSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { chown } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
@@ -7,9 +8,10 @@ import { type PhysicalScene, startPhysicalScene } from '../helpers/physical-scen
 import { startPostgres } from '../helpers/postgres.js';
 import { ownerOfServers } from '../helpers/postgres-programs.js';
 import { reportOf } from '../helpers/scene.js';
+import { unmount } from '../helpers/unmount.js';
 
 let scene: PhysicalScene;
-/** A tablespace of the set. */
+/** A tablespace of the set, on a disk of its own. */
 let space: string;
 
 beforeAll(async () => {
@@ -17,7 +19,8 @@ beforeAll(async () => {
   const { physical } = scene;
   space = join(physical.directory, 'space');
   mkdirSync(space, { mode: 0o700 });
-  await chown(space, ownerOfServers().uid, ownerOfServers().gid);
+  const { uid, gid } = ownerOfServers();
+  execFileSync('mount', ['-t', 'tmpfs', '-o', `size=32m,uid=${uid},gid=${gid},mode=700`, 'tmpfs', space]);
   await physical.sql(`CREATE TABLESPACE space LOCATION '${space}'`);
   await physical.sql('CREATE TABLE far TABLESPACE space AS SELECT 1 AS n');
   // a file that lies elsewhere is restored as a file
@@ -26,10 +29,28 @@ beforeAll(async () => {
   symlinkSync(join(physical.directory, 'pg_ident.conf'), file);
   expectBackup(await scene.run());
 }, 120_000);
-afterAll(() => scene?.stop());
+afterAll(async () => {
+  if (scene === undefined) return;
+  const { physical } = scene;
+  if (physical.postmaster() !== null) {
+    const control = join(physical.server.clientDirectory, 'pg_ctl');
+    await physical.asOwner(control, 'stop', '-D', physical.dataDirectory, '-m', 'immediate', '-s', '-w');
+  }
+  await unmount(space);
+  await scene.stop();
+});
 
 const restore = (inputs: Record<string, string>) =>
   scene.run({ command: 'restore', confirm: scene.physical.stanza, 'restore-time': 'latest', ...inputs });
+
+test('the plan knows what goes to the disk of a tablespace, and that it does not fit', async () => {
+  const planned = await restore({ 'dry-run': 'true' });
+  expect(planned.visible).toMatch(new RegExp(`Its tablespaces need \\S+ k?B in ${space}, where \\S+ MB are free`));
+  const full = join(space, 'full');
+  await scene.physical.asOwner('sh', '-c', `cat /dev/zero >${full} 2>/dev/null || :`);
+  expectFailure(await restore({ 'dry-run': 'true' }), 'E_NOSPACE', `not enough space in ${space}:`);
+  rmSync(full);
+}, 60_000);
 
 test('what pgBackRest warned of while it restored is told', async () => {
   const result = await restore({});
