@@ -1246,8 +1246,8 @@ const timeOf = (time) => {
     return `${day} ${time.getFullYear()}-${two(time.getMonth() + 1)}-${two(time.getDate())} ${two(time.getHours())}:${two(time.getMinutes())}`;
 };
 
-// EXTERNAL MODULE: ./src/engines/lookup.ts + 52 modules
-var lookup = __webpack_require__(7046);
+// EXTERNAL MODULE: ./src/engines/lookup.ts + 53 modules
+var lookup = __webpack_require__(8118);
 // EXTERNAL MODULE: ./src/settings/declared-inputs.ts + 3 modules
 var declared_inputs = __webpack_require__(4587);
 // EXTERNAL MODULE: ./src/settings/host-path.ts

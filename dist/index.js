@@ -1259,7 +1259,7 @@ const loginUser = ({ transport }) => transport.transport === 'ssh' ? transport.u
 
 /***/ }),
 
-/***/ 7046:
+/***/ 8118:
 /***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
 
 
@@ -4551,6 +4551,12 @@ function isLate(age, timeout, pending) {
     return age > Math.max(3 * timeout, 300);
 }
 
+;// CONCATENATED MODULE: ./src/engines/physical/other-list.ts
+
+
+/** A set is known by the hash of its list of files: it is another one now. */
+const otherList = (label, found, wanted) => new errors/* BackupError */.hj('E_CHECKSUM', `the list of files of ${(0,neutralise/* quoteOutside */.YM)(label, 60)} does not match its manifest: its SHA-256 is ${(0,neutralise/* quoteOutside */.YM)(found, 64)}, not ${(0,neutralise/* quoteOutside */.YM)(wanted, 64)}`, 'Do not rely on this backup. Find out who can write to the repository, and take a new full backup.');
+
 ;// CONCATENATED MODULE: ./src/engines/physical/recovered.ts
 
 
@@ -4794,7 +4800,16 @@ const physicalFormat = {
 };
 const isPhysicalIdentity = (identity) => 'stanza' in identity;
 
+;// CONCATENATED MODULE: ./src/engines/physical/warnings.ts
+
+/** What pgBackRest warned of, as a remark, or none. */
+function warningsIn(facts, key) {
+    const warnings = facts.get(key) ?? '';
+    return warnings === '' ? [] : [`pgBackRest warned: ${(0,neutralise/* quoteOutside */.YM)(warnings, 500)}`];
+}
+
 ;// CONCATENATED MODULE: ./src/engines/physical/restore.ts
+
 
 
 
@@ -4811,17 +4826,14 @@ const isPhysicalIdentity = (identity) => 'stanza' in identity;
 function physicalRestoring(source) {
     const { stanza, given } = source;
     const step = (name, settings, { id }, dump) => {
-        const bytes = dump?.databaseBytes ?? 0;
         return [
             'job',
             `${name}_restore_physical`,
             (0,engines_common/* named */.KT)({
                 ...arguments_argumentsOf(source, settings),
                 ...aimOf(dump),
-                ...{ id, label: dump?.manifest?.set?.label ?? '' },
-                jobs: settings.dump.jobs === null ? '' : String(settings.dump.jobs),
-                lock_wait: (0,engines_common/* seconds */.YA)(settings.lockWaitMs),
-                needed_kib: String(Math.ceil(bytes / 1024)),
+                ...(dump === null ? { label: '', sha256: '' } : listOf(dump)),
+                ...{ id, jobs: jobsOf(settings), lock_wait: (0,engines_common/* seconds */.YA)(settings.lockWaitMs) },
             }),
         ];
     };
@@ -4829,14 +4841,15 @@ function physicalRestoring(source) {
         targetName: stanza,
         target: given,
         mayBe: (identity) => isPhysicalIdentity(identity) && identity.stanza === stanza,
-        look: (settings) => [
+        look: (settings, dump) => [
             'job',
             'look_restore_physical',
-            (0,engines_common/* named */.KT)({ ...arguments_argumentsOf(source, settings), moment: momentOf(settings) }),
+            (0,engines_common/* named */.KT)({ ...arguments_argumentsOf(source, settings), ...listOf(dump), moment: momentOf(dump) }),
         ],
         plan: (settings, facts, dump) => planOf(source, settings, facts, dump),
         load: (settings, dump, at) => step('load', settings, at, dump),
         loaded: () => [],
+        loadRemarks: (facts) => warningsIn(facts, 'restore_warnings'),
         swap: (settings, dump, at) => step('swap', settings, at, dump),
         swapped: (facts, _, dump) => reached(facts, dump),
         notes: (facts) => [recoveredInWords(facts)],
@@ -4848,8 +4861,13 @@ function physicalRestoring(source) {
         byHand: ({ runAs }, { id }) => byHand(runAs, id),
     };
 }
-/** In UTC, as the WAL has it; empty where none was asked for. */
-const momentOf = ({ restoreTime }) => restoreTime === null || restoreTime === 'latest' ? '' : restoreTime.text.replace('+00', '');
+/** To which one is restored, in UTC, as the WAL has it; empty: as far as that goes. */
+function momentOf(dump) {
+    const { type, target } = aimOf(dump);
+    if (type === 'time')
+        return target.replace('+00', '');
+    return type === 'immediate' ? (dump.manifest?.set?.to ?? '').replace('T', ' ').replace('Z', '') : '';
+}
 function planOf({ stanza }, settings, facts, dump) {
     const cluster = facts.path('cluster');
     const damage = facts.get('cluster_damaged');
@@ -4862,10 +4880,11 @@ function planOf({ stanza }, settings, facts, dump) {
     }
     checkTimeline(settings, facts, dump, stanza, isRunning);
     const live = (sum(facts, 'cluster_kib') + sum(facts, 'tablespace_kib')) * 1024;
-    const free = facts.numberOrNull('target_free_kib');
-    if (free !== null && free * 1024 < set.clusterBytes + settings.minFreeBytes) {
-        throw new errors/* BackupError */.hj('E_NOSPACE', `not enough space beside ${(0,neutralise/* quoteOutside */.YM)(cluster, 300)}: ${(0,reporting_format/* formatBytes */.z3)(set.clusterBytes + settings.minFreeBytes)} are needed for the restored cluster, ${(0,reporting_format/* formatBytes */.z3)(free * 1024)} are free`, 'Free some space there, or lower `min-free`: the old data directory stays as the way back, so there must be room for both.');
-    }
+    const [own, ...others] = roomsIn(facts);
+    if (own === undefined)
+        throw new errors/* BackupError */.hj('E_INTERNAL', 'the host did not say what the set needs');
+    for (const room of [own, ...others])
+        checkRoom(room, settings);
     const { target, type } = aimOf(dump);
     const moment = type === 'time'
         ? `the moment ${target}`
@@ -4876,7 +4895,7 @@ function planOf({ stanza }, settings, facts, dump) {
     return {
         state: damage !== null ? 'damaged' : isThere ? 'sound' : 'missing',
         way: 'swap',
-        wayInWords: `restored beside ${(0,neutralise/* quoteOutside */.YM)(cluster, 300)} from ${set.label} and recovered to ${moment}; the server is stopped for the swap and the recovery, and everybody is disconnected. The old data directory stays beside it: that is the way back${expected(dump)}`,
+        wayInWords: `restored beside ${(0,neutralise/* quoteOutside */.YM)(cluster, 300)} from ${set.label} and recovered to ${moment}; the server is stopped for the swap and the recovery, and everybody is disconnected. The old data directory stays beside it: that is the way back${elsewhere(others)}${expected(dump)}`,
         safetyLevel: 'content',
         keepsOld: true,
         bytes: live,
@@ -4890,11 +4909,32 @@ function planOf({ stanza }, settings, facts, dump) {
             ...restore_lost(dump, facts, stanza, isRunning),
         ],
         users: facts.all('session').map((hex) => decoded(hex)),
-        neededBytes: set.clusterBytes,
-        freeBytes: free === null ? null : free * 1024,
+        ...{ neededBytes: own.neededBytes, freeBytes: own.freeBytes },
         remarks: remarksOf(facts, settings, isThere, isRunning),
     };
 }
+/** Which set a request is about, and the hash that its list of files has to have. */
+const listOf = ({ manifest, sha256 }) => ({ label: manifest?.set?.label ?? '', sha256 });
+/** That of the data directory first. Throws E_INTERNAL when the host told something else. */
+function roomsIn(facts) {
+    return facts.all('room').map((text) => {
+        const [, needed, free, folder] = /^(\d{1,15}) (\d{1,15})? (\/[^\p{Cc}]{0,4095})$/u.exec(text) ?? [];
+        if (needed === undefined || folder === undefined) {
+            throw new errors/* BackupError */.hj('E_INTERNAL', `the host reported a room as ${JSON.stringify(text.slice(0, 80))}`);
+        }
+        return { folder, neededBytes: Number(needed) * 1024, freeBytes: free === undefined ? null : Number(free) * 1024 };
+    });
+}
+/** Throws E_NOSPACE. */
+function checkRoom({ folder, neededBytes, freeBytes }, { minFreeBytes }) {
+    if (freeBytes === null || freeBytes >= neededBytes + minFreeBytes)
+        return;
+    throw new errors/* BackupError */.hj('E_NOSPACE', `not enough space in ${(0,neutralise/* quoteOutside */.YM)(folder, 300)}: ${(0,reporting_format/* formatBytes */.z3)(neededBytes + minFreeBytes)} are needed for the restored cluster, ${(0,reporting_format/* formatBytes */.z3)(freeBytes)} are free`, 'Free some space there, or lower `min-free`: the old files stay as the way back, so there must be room for both.');
+}
+/** The file systems on which there is no data directory, only tablespaces. */
+const elsewhere = (rooms) => rooms
+    .map(({ folder, neededBytes, freeBytes }) => `. Its tablespaces need ${(0,reporting_format/* formatBytes */.z3)(neededBytes)} in ${(0,neutralise/* quoteOutside */.YM)(folder, 300)}${freeBytes === null ? '' : `, where ${(0,reporting_format/* formatBytes */.z3)(freeBytes)} are free`}`)
+    .join('');
 /** What cannot be renamed cannot be restored beside. Throws E_RESTORE. */
 function refuseOdd(facts, cluster) {
     const unwritable = facts.get('parent_unwritable');
@@ -5131,19 +5171,6 @@ function blocksOf(lines, start, good) {
 }
 const ALL_THERE = /^missing: 0, checksum invalid: 0, size invalid: 0, other: 0$/;
 
-;// CONCATENATED MODULE: ./src/engines/physical/restore-words.ts
-/** What is about a restore; null for what is not. */
-function restore_words_restoreWords({ code, text }, said, _source, _settings) {
-    if (code === 'E_RESTORE' && text.includes('is younger than the set')) {
-        return [
-            code,
-            `no scratch restore was made: ${said}, and recovering it would write into the live files there`,
-            'Take a new backup: it has that tablespace, and can be verified by a restore.',
-        ];
-    }
-    return null;
-}
-
 ;// CONCATENATED MODULE: ./src/engines/physical/words.ts
 
 
@@ -5153,6 +5180,10 @@ function restore_words_restoreWords({ code, text }, said, _source, _settings) {
 
 /** Puts what the programs reported, and the number of pgBackRest's error, into words; null for what is about the host. */
 function explainPhysical(failure, source, settings) {
+    const wanted = failure.facts.get('set_hash_wanted');
+    if (failure.code === 'E_CHECKSUM' && wanted !== null) {
+        return otherList(failure.text, failure.facts.get('set_hash') ?? '', wanted);
+    }
     const words = words_wordsFor(failure, source, settings);
     if (words === null) {
         const asked = ['E_CONNECT', 'E_AUTH', 'E_SOURCE_MISSING', 'E_TOOL_VERSION', 'E_BUSY', 'E_INPUT'];
@@ -5169,9 +5200,11 @@ function words_wordsFor(failure, source, settings) {
     const { stanza } = source;
     const said = (0,reporting_format/* clip */.$Q)((0,neutralise/* quoteOutside */.YM)(text), 1000);
     const status = facts.numberOrNull('backrest_status');
-    const restore = restore_words_restoreWords(failure, said, source, settings);
-    if (restore !== null)
-        return restore;
+    if (code === 'E_RESTORE') {
+        const words = ofSpaces(said, facts);
+        if (words !== null)
+            return words;
+    }
     if (text === 'pgBackRest would run as root') {
         return [
             'E_PERM',
@@ -5215,6 +5248,38 @@ function words_wordsFor(failure, source, settings) {
         ];
     }
     return status === null ? null : ofStatus(status, said, failure, source, settings);
+}
+/** Why a set cannot be restored where its tablespaces are. */
+function ofSpaces(said, facts) {
+    const path = (key) => (0,neutralise/* quoteOutside */.YM)(facts.get(key) ?? '', 300);
+    const code = 'E_RESTORE';
+    if (facts.get('young_space') !== null) {
+        return [
+            code,
+            `no scratch restore was made: the tablespace in ${path('young_space')} is younger than the set ${said}, and the recovery would write into the live files there`,
+            'Take a new backup: it has that tablespace, and can be verified by a restore.',
+        ];
+    }
+    if (facts.get('odd_space') !== null) {
+        return [
+            code,
+            `the set ${said} has a tablespace that cannot be restored to its place, which is not a plain absolute path: ${path('odd_space')}`,
+            'Restore by hand with `--tablespace-map`: docs/physical.md says how. Then move the tablespace to a plain absolute path.',
+        ];
+    }
+    if (facts.get('foreign_space') === null)
+        return null;
+    return facts.get('foreign_cluster') === null
+        ? [
+            code,
+            `${said} is in the place of a tablespace of the set, but no link of the live cluster leads to ${path('foreign_space')}: another cluster may use it`,
+            'Find out whose files these are. If no cluster uses them any more, move that directory away by hand, and restore again.',
+        ]
+        : [
+            code,
+            `${said} is in the place of a tablespace of the set, but the cluster in ${path('foreign_cluster')} uses ${path('foreign_space')}`,
+            'Move the tablespace of that cluster to another place first, or restore by hand with `--tablespace-map`: docs/physical.md says how.',
+        ];
 }
 /** https://github.com/pgbackrest/pgbackrest/blob/release/2.45/src/build/error/error.yaml */
 function ofStatus(status, said, { code, text, facts }, source, settings) {
@@ -5333,6 +5398,8 @@ const ARCHIVE_SETTINGS = (stanza) => `In postgresql.conf: \`archive_mode = on\` 
 
 
 
+
+
 /** A whole PostgreSQL cluster, by pgBackRest and programs/physical.sh. */
 function physicalDatabase(source) {
     const { stanza } = source;
@@ -5374,9 +5441,8 @@ function physicalDatabase(source) {
                 return;
             const found = facts.need('set_hash');
             // nobody has told yet what it should be
-            if (sha256 !== found && !/^0+$/.test(sha256)) {
-                throw new errors/* BackupError */.hj('E_CHECKSUM', `the list of files of ${set.label} is another than its manifest says: its SHA-256 is ${found.slice(0, 64)}, not ${sha256}`, 'Do not rely on this backup. Find out who can write to the repository, and take a new full backup.');
-            }
+            if (sha256 !== found && !/^0+$/.test(sha256))
+                throw otherList(set.label, found, sha256);
             const text = facts.get('verified_text');
             if (text !== null)
                 readVerified(text, stanza, set.label);
@@ -5402,10 +5468,7 @@ function physicalDatabase(source) {
                 content: contentIn(facts),
             };
         },
-        remarks(facts) {
-            const warnings = facts.get('made_warnings') ?? '';
-            return warnings === '' ? [] : [`pgBackRest warned: ${(0,neutralise/* quoteOutside */.YM)(warnings, 500)}`];
-        },
+        remarks: (facts) => warningsIn(facts, 'made_warnings'),
         plan(facts) {
             const version = (0,neutralise/* quoteOutside */.YM)(serverVersion(facts), 60);
             return `the whole cluster of PostgreSQL ${version} with pgBackRest ${(0,neutralise/* quoteOutside */.YM)(facts.get('backrest_version') ?? '', 60)}`;
@@ -5456,7 +5519,7 @@ function takeStanza(source, stanza) {
 
 
 /** What only its own backups and restores tell. */
-const NOT_HERE = (0,program/* facts */.Ix)('archived archived_from checked client_fixes client_package counting_ended in_place maintenance restored_uncounted roles roles_missing rows same_database target_state');
+const NOT_HERE = (0,program/* facts */.Ix)('archived archived_from checked client_fixes client_package counting_ended in_place maintenance restored_uncounted roles roles_missing rows same_database target_free_kib target_state');
 /** As of the engine whose programs these use (../postgres/told-elsewhere.ts), and what pgBackRest tells. */
 const told_elsewhere_TOLD_ELSEWHERE = [
     ...TOLD_ELSEWHERE.filter((one) => !NOT_HERE.includes(one)),
@@ -5466,7 +5529,8 @@ const told_elsewhere_TOLD_ELSEWHERE = [
     ...(0,program/* facts */.Ix)('archive_timeout archive_backlog wal_pending'),
     ...(0,program/* facts */.Ix)('wal history made_label made_warnings set_hash expired sets verified_text'),
     ...(0,program/* facts */.Ix)('parent_unwritable cluster_link cluster_mount cluster_kib left_beside server_running unit unit_stop server_unasked lost_commits lost_more'),
-    ...(0,program/* facts */.Ix)('tablespace tablespace_kib tablespace_free_kib stopped old_directory unarchived unreached'),
+    ...(0,program/* facts */.Ix)('tablespace_kib room set_hash_wanted odd_space foreign_space foreign_cluster young_space'),
+    ...(0,program/* facts */.Ix)('restore_warnings stopped old_directory unarchived unreached'),
     ...(0,program/* facts */.Ix)('archived_to recovery_said recovered_timeline recovered_lsn recovered_at aimed_at holds_archive'),
 ];
 
@@ -5525,6 +5589,7 @@ const pgbackrest = {
         __nccwpck_require__.ab + "physical-restore.sh",
         __nccwpck_require__.ab + "physical-scratch.sh",
         __nccwpck_require__.ab + "physical-server.sh",
+        __nccwpck_require__.ab + "physical-set.sh",
         __nccwpck_require__.ab + "physical-tablespaces.sh",
     ],
     elsewhere: told_elsewhere_TOLD_ELSEWHERE,
@@ -12310,8 +12375,8 @@ function checkContent({ database, settings }, { facts, listed }) {
     throw database.empty(facts);
 }
 
-// EXTERNAL MODULE: ./src/engines/lookup.ts + 52 modules
-var lookup = __nccwpck_require__(7046);
+// EXTERNAL MODULE: ./src/engines/lookup.ts + 53 modules
+var lookup = __nccwpck_require__(8118);
 ;// CONCATENATED MODULE: ./src/commands/databases.ts
 
 
@@ -14182,7 +14247,12 @@ class Attempt {
         }
         const started = performance.now();
         await this.enter('loading');
-        const loaded = await run.log.group(`Load ${from} beside the live database`, async () => restoring.loaded(await connection.send(work(run), restoring.load(settings, dump, step)), dump));
+        const loaded = await run.log.group(`Load ${from} beside the live database`, async () => {
+            const facts = await connection.send(work(run), restoring.load(settings, dump, step));
+            for (const remark of restoring.loadRemarks?.(facts) ?? [])
+                (0,connect/* warn */.R8)(run, remark);
+            return restoring.loaded(facts, dump);
+        });
         run.report.tables = loaded;
         await this.enter('swapping');
         await run.log.group('Swap', async () => {
@@ -17853,7 +17923,7 @@ function leftUntouched({ dryRun, error, restore, deleted, s3 }) {
 /* harmony export */   w4: () => (/* binding */ hostOf),
 /* harmony export */   xi: () => (/* binding */ READ_BACK)
 /* harmony export */ });
-/* harmony import */ var _engines_lookup_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(7046);
+/* harmony import */ var _engines_lookup_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(8118);
 /* harmony import */ var _host_session_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(5347);
 /* harmony import */ var _left_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(8470);
 /* harmony import */ var _reporting_format_js__WEBPACK_IMPORTED_MODULE_6__ = __nccwpck_require__(1267);
@@ -18265,7 +18335,7 @@ const directory_seconds = (ms) => String(Math.ceil(ms / 1000));
 /* harmony export */   WE: () => (/* binding */ explain),
 /* harmony export */   p6: () => (/* binding */ noDirectory)
 /* harmony export */ });
-/* harmony import */ var _engines_lookup_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(7046);
+/* harmony import */ var _engines_lookup_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(8118);
 /* harmony import */ var _errors_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(7452);
 /* harmony import */ var _host_container_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(9693);
 /* harmony import */ var _host_install_line_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(2752);
@@ -18890,7 +18960,7 @@ function unnamedFingerprint(fingerprints, hosts) {
 /* harmony export */ });
 /* harmony import */ var node_fs__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(3024);
 /* harmony import */ var node_fs__WEBPACK_IMPORTED_MODULE_0___default = /*#__PURE__*/__nccwpck_require__.n(node_fs__WEBPACK_IMPORTED_MODULE_0__);
-/* harmony import */ var _engines_lookup_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(7046);
+/* harmony import */ var _engines_lookup_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(8118);
 /* harmony import */ var _platform_platform_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(7460);
 /* harmony import */ var _settings_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(7100);
 /* harmony import */ var _value_rules_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(7722);
@@ -19022,8 +19092,8 @@ __nccwpck_require__.d(__webpack_exports__, {
 
 // EXTERNAL MODULE: ./src/backups/names.ts
 var names = __nccwpck_require__(1187);
-// EXTERNAL MODULE: ./src/engines/lookup.ts + 52 modules
-var lookup = __nccwpck_require__(7046);
+// EXTERNAL MODULE: ./src/engines/lookup.ts + 53 modules
+var lookup = __nccwpck_require__(8118);
 // EXTERNAL MODULE: ./src/errors.ts + 1 modules
 var errors = __nccwpck_require__(7452);
 // EXTERNAL MODULE: external "node:crypto"

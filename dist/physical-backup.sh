@@ -19,7 +19,7 @@ backup_physical() {
   live E_DUMP_FAILED 'the backup' take_physical "$@" id "$id" kind "$kind" jobs "$jobs" lock_wait "$lock_wait"
   dumped
   read -r label <"$work/out"
-  plain_bytes='' type=default target='' timeline=''
+  sha256='' type=default target='' timeline=''
   prove_physical
   end_hooks
 }
@@ -27,7 +27,7 @@ backup_physical() {
 # prove_physical: the set `label`, elsewhere
 prove_physical() {
   live E_CHECKSUM 'the check of the set' prove_set connection "$connection" password "$password" stanza "$stanza" label "$label" \
-    verify "$verify" type "$type" target "$target" target_timeline "$timeline" asserts "$asserts" plain_bytes "$plain_bytes" \
+    verify "$verify" type "$type" target "$target" target_timeline "$timeline" asserts "$asserts" sha256 "$sha256" \
     scratch_database "$scratch_database" jobs "$jobs" min_free_kib "$min_free_kib"
 }
 
@@ -206,18 +206,13 @@ archiver_said() {
   fi
 }
 
-# prove_set NAMED-ARGUMENTS: the set `label`, at the level of `verify`; then what the repository has. The set is known by the hash of its list
-# of files, which has a hash of each. What pgBackRest finds wrong it says, and ends well: what it says decides, on the runner.
+# prove_set NAMED-ARGUMENTS: the set `label`, at the level of `verify`; then what the repository has. What pgBackRest finds wrong it says, and
+# ends well: what it says decides, on the runner.
 prove_set() {
   arguments "$@"
   enter_physical
   emit phase checksum 0
-  run quiet_backrest repo-get "backup/$stanza/$label/backup.manifest" >set.manifest 2>set.error || backrest_failed $? set.error
-  run sha256sum <set.manifest >sum || fail E_CHECKSUM 'the list of files of the set could not be read'
-  read -r sha256 _ <sum
-  spaces_of set.manifest >set.spaces
-  rm -f set.manifest
-  put set_hash "$sha256"
+  read_set "$sha256"
   if [ "$verify" != checksum ]; then
     # every byte of the set and of the WAL; before 2.55 of all sets
     emit phase check 0
@@ -228,7 +223,6 @@ prove_set() {
   tell_repository
   [ "$verify" = restore ] || return 0
   [ -n "$target_timeline" ] || target_timeline=$timeline
-  [ -n "$plain_bytes" ] || plain_bytes=$(($(du_kib "$cluster") * 1024))
   find_postgres
   postgres_environment
   # by trust, who it is makes no difference, but it has to be one who may all

@@ -27,17 +27,16 @@ scratch_place() {
 # try_scratch: the set `label`, to what is asked for
 try_scratch() {
   backrest_code=E_RESTORE
-  need_number plain_bytes "$plain_bytes"
   need_number target_timeline "$target_timeline"
   sweep_scratches
   each_tablespace need_in_set
-  scratch_place $((plain_bytes / 1024 + min_free_kib + 65536))
+  scratch_place $((set_kib + min_free_kib + 65536))
   scratch_dir=$(mktemp -d "$place/db_backup_scratch_XXXXXX") || failed E_PERM "no directory for the scratch restore in $place"
   case $scratch_dir in *[!A-Za-z0-9/._@+-]*) fail E_SOURCE_INVALID "$place has characters in its path that the command line of a server cannot have" ;; esac
   undo=drop_scratch_cluster
   process_of $$ >"$scratch_dir/session"
   for folder in data socket spaces; do mkdir -m 700 "$scratch_dir/$folder" || failed E_PERM "cannot write to $scratch_dir"; done
-  emit phase restore "$plain_bytes"
+  emit phase restore $((set_kib * 1024))
   attend restore_scratch 2>restore.said || backrest_failed $? restore.said
   # so neither does one that is created while this is going on
   chmod 500 "$scratch_dir/data/pg_tblspc" || failed E_PERM "cannot write to $scratch_dir"
@@ -62,7 +61,10 @@ try_scratch() {
 
 # need_in_set OID PLACE: recovery creates a tablespace where it was created first, and would write into the files of the live one there
 need_in_set() {
-  cut -d ' ' -f 2- set.spaces | grep -Fqx -e "$2" || fail E_RESTORE "the tablespace in $2 is younger than the set $label, and its recovery would get at the files of the live one there: take a new backup, and verify that"
+  cut -d ' ' -f 3- set.spaces | grep -Fqx -e "$2" || {
+    put young_space "$2"
+    fail E_RESTORE "$label"
+  }
 }
 
 restore_scratch() {

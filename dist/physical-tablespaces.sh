@@ -13,26 +13,70 @@ each_tablespace() {
 }
 
 tell_tablespace() {
-  put tablespace "$2"
   [ -w "$2" ] || put parent_unwritable "$2"
   put tablespace_kib "$(du_kib "$2")"
-  put tablespace_free_kib "$(free_kib "$2")"
 }
 
-# spaces_of FILE: `OID PLACE` of each tablespace of the set that has this list of files
-spaces_of() {
-  sed -n '/^\[backup:target\]$/,/^$/s/^pg_tblspc\/\([0-9]\{1,10\}\)={"path":"\(\/[^"\\]*\)".*/\1 \2/p' "$1"
+# refuse_spaces: of the set, where it is not known whose files would be moved aside. A cluster whose data directory is lost has no links any
+# more: what is in its places goes aside, unless another cluster has a link to it.
+refuse_spaces() {
+  if [ -s set.odd ]; then
+    put odd_space "$(sed q set.odd)"
+    fail E_RESTORE "$label"
+  fi
+  while read -r oid kib place; do
+    for version in "$place"/PG_"$major"_*; do
+      [ -d "$version" ] || continue
+      user=$(user_of_space "$place")
+      if [ -z "$user" ] && [ -O "$version" ]; then
+        if leads_to "$cluster" "$place" || [ ! -d "$cluster/pg_tblspc" ]; then continue; fi
+      fi
+      put foreign_space "$place"
+      [ -z "$user" ] || put foreign_cluster "$user"
+      fail E_RESTORE "$version"
+    done
+  done <set.spaces
+}
+
+# user_of_space PLACE: the data directory of another cluster that has a tablespace there: one whose server runs, or that Debian knows
+user_of_space() {
+  for process in /proc/[0-9]*; do
+    { [ -d "$process/cwd/pg_tblspc" ] && read -r master <"$process/cwd/postmaster.pid"; } 2>/dev/null || continue
+    [ "$process" != "/proc/$master" ] || uses_space "$process/cwd" "$1" || return 0
+  done
+  for file in /etc/postgresql/*/*/postgresql.conf; do
+    [ -r "$file" ] || continue
+    data=$(sed -n "s/^ *data_directory *=\{0,1\} *'\([^']*\)'.*/\1/p" "$file" | tail -n 1)
+    [ -z "$data" ] || uses_space "$data" "$1" || return 0
+  done
+}
+
+# uses_space DATA PLACE: says its path, and fails, when it is another data directory than ours and has a tablespace there
+uses_space() {
+  real=$(real_path "$1")
+  if [ -z "$real" ] || [ "$real" = "$(real_path "$cluster")" ] || ! leads_to "$1" "$2"; then return 0; fi
+  echo "$real"
+  return 1
+}
+
+real_path() { (cd "$1" 2>/dev/null && pwd -P); }
+
+# leads_to DATA PLACE: a tablespace of that data directory is there
+leads_to() {
+  for link in "$1"/pg_tblspc/*; do
+    if [ -L "$link" ] && [ "$(real_path "$link")" = "$(real_path "$2")" ]; then return 0; fi
+  done
+  return 1
 }
 
 # note_spaces: of the tablespaces of the set, and of those that the live cluster has besides (`-`): recovery could write into their files when
 # it comes to where they were created. `major MAJOR`, `space OID LIVE PLACE`; LIVE is 1 when something is there now.
 note_spaces() {
-  major=$(sed -n 's/^db-version="\([0-9]*\)"$/\1/p' set.manifest)
   need_number 'the version of the set' "$major"
   { cat set.spaces && each_tablespace tell_live_space; } >spaces
   {
     echo "major $major"
-    while read -r oid place; do
+    while read -r oid kib place; do
       live=0
       for version in "$place"/PG_"$major"_*; do [ ! -d "$version" ] || live=1; done
       echo "space $oid $live $place"
@@ -40,7 +84,7 @@ note_spaces() {
   } >"$noted" || failed E_RESTORE "cannot write $noted"
 }
 
-tell_live_space() { cut -d ' ' -f 2- set.spaces | grep -Fqx -e "$2" || echo "- $2"; }
+tell_live_space() { cut -d ' ' -f 3- set.spaces | grep -Fqx -e "$2" || echo "- 0 $2"; }
 
 # each_space FUNCTION: with OID, LIVE and PLACE of each that is noted; sets major
 each_space() {

@@ -27,7 +27,7 @@ let scene: PhysicalScene;
 let space: string;
 
 beforeAll(async () => {
-  scene = await startPhysicalScene();
+  scene = await startPhysicalScene({ section: { 'job-retry': '0' } });
   space = await makeTablespace('space');
   await scene.physical.sql('CREATE TABLE t (n integer PRIMARY KEY); CREATE TABLE far (n integer) TABLESPACE space');
   expectBackup(await scene.run());
@@ -129,15 +129,18 @@ test('a restore that a check rejects is taken back, with the tablespaces, and th
 }, 120_000);
 
 test('a set that is not whole is not restored, and nothing is left of the attempt', async () => {
-  const { physical } = scene;
-  const folder = join(physical.repository, 'backup', physical.stanza);
-  const [label = ''] = readdirSync(folder).filter((name) => /^\d{8}-\d{6}F$/.test(name));
-  const list = join(folder, label, 'backup.manifest');
-  renameSync(list, `${list}.lost`);
-  renameSync(`${list}.copy`, `${list}.copy.lost`);
-  const result = await restore({ 'restore-time': 'latest' });
-  renameSync(`${list}.lost`, list);
-  renameSync(`${list}.copy.lost`, `${list}.copy`);
+  const folder = join(scene.physical.repository, 'backup', scene.physical.stanza);
+  const labels = readdirSync(folder).filter((name) => /^\d{8}-\d{6}F/.test(name));
+  const without = async (file: string) => {
+    const files = labels.map((label) => join(folder, label, file));
+    for (const one of files) renameSync(one, `${one}.whole`);
+    for (const one of files) writeFileSync(one, 'torn');
+    const result = await restore({ 'restore-time': 'latest' });
+    for (const one of files) renameSync(`${one}.whole`, one);
+    return result;
+  };
+  expectFailure(await without('backup.manifest'), 'E_CHECKSUM', 'does not match its manifest');
+  const result = await without(join('pg_data', 'global', 'pg_control.zst'));
   expectFailure(result, 'E_CHECKSUM', 'the repository is damaged', 'The live database is as it was.');
   expect(reportOf(result).restore?.outcome).toBe('unchanged');
   expect(beside(space).filter((name) => !name.includes('_old_'))).toEqual([]);

@@ -22,8 +22,8 @@ export class Steps {
     const { stanza, server } = this.physical;
     const args = {
       ...{ name: 'x', run_as: 'postgres', container: '', verify: 'restore', wanted: 'auto', level: '', asserts: '' },
-      ...{ min_free_kib: '0', needed_kib: '0', lock_wait: '60', jobs: '', password: '', stanza, label: '' },
-      ...{ target: '', type: 'default', timeline: '1', id: 'x-20261201T000000Z-abcd' },
+      ...{ min_free_kib: '0', sha256: '', lock_wait: '60', jobs: '', password: '', stanza, label: '' },
+      ...{ target: '', moment: '', type: 'default', timeline: '1', id: 'x-20261201T000000Z-abcd' },
       connection: `host='${server.socketDirectory}' port='${server.port}' user='postgres' dbname='postgres'`,
       ...how,
     };

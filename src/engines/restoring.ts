@@ -41,6 +41,8 @@ export interface Restoring {
   load(settings: Settings, dump: Dump, step: Step): HostRequest;
   /** Throws E_MANIFEST / E_RESTORE when what was loaded is not what the manifest says. Returns tables and rows of what was loaded. */
   loaded(facts: Facts, dump: Dump): TableRows[];
+  /** What the tool warned of while it loaded; absent: it does not. */
+  loadRemarks?(facts: Facts): string[];
   swap(settings: Settings, dump: Dump, step: Step): HostRequest;
   /** The live database after the swap against what was loaded. Throws E_RESTORE when tables are missing or rows differ (with others connected that may write, other rows are a remark instead). */
   swapped(facts: Facts, loaded: TableRows[], dump: Dump): string[] /* remarks */;

@@ -92,9 +92,11 @@ export class Attempt {
     }
     const started = performance.now();
     await this.enter('loading');
-    const loaded = await run.log.group(`Load ${from} beside the live database`, async () =>
-      restoring.loaded(await connection.send(work(run), restoring.load(settings, dump, step)), dump),
-    );
+    const loaded = await run.log.group(`Load ${from} beside the live database`, async () => {
+      const facts = await connection.send(work(run), restoring.load(settings, dump, step));
+      for (const remark of restoring.loadRemarks?.(facts) ?? []) warn(run, remark);
+      return restoring.loaded(facts, dump);
+    });
     run.report.tables = loaded;
     await this.enter('swapping');
     await run.log.group('Swap', async () => {

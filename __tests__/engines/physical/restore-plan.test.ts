@@ -21,7 +21,7 @@ function planWith(told: Record<string, string>) {
   const facts = new Facts();
   for (const [key, value] of Object.entries({
     ...{ sets: INFO_2_45, segment_bytes: String(16 << 20), timeline: '1', cluster: '/data', cluster_version: '15' },
-    ...{ cluster_kib: '1000', target_free_kib: '1000000', server_running: '1', system_identifier: db[0]['system-id'] },
+    ...{ cluster_kib: '1000', room: '1000 1000000 /data', server_running: '1', system_identifier: db[0]['system-id'] },
     wal: '15-1 000000010000000000000002 000000010000000000000020 1796093000 1796096000',
     ...told,
   })) {

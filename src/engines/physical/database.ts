@@ -12,6 +12,7 @@ import { archiveIn, timelineOf } from './archive.js';
 import { argumentsOf, jobsOf } from './arguments.js';
 import { lastOf } from './choose-set.js';
 import { physicalHealth } from './health.js';
+import { otherList } from './other-list.js';
 import { checkRecovered } from './recovered.js';
 import { aimOf, physicalRepository, setsIn } from './repository.js';
 import { physicalRestoring } from './restore.js';
@@ -19,6 +20,7 @@ import { archiveInWords, setUpOf } from './set-up.js';
 import type { PhysicalSource } from './source.js';
 import { chooseType } from './type.js';
 import { readVerified } from './verified.js';
+import { warningsIn } from './warnings.js';
 import { reachOf } from './window.js';
 import { explainPhysical } from './words.js';
 
@@ -65,13 +67,7 @@ export function physicalDatabase(source: PhysicalSource): Database {
       if (set === undefined) return;
       const found = facts.need('set_hash');
       // nobody has told yet what it should be
-      if (sha256 !== found && !/^0+$/.test(sha256)) {
-        throw new BackupError(
-          'E_CHECKSUM',
-          `the list of files of ${set.label} is another than its manifest says: its SHA-256 is ${found.slice(0, 64)}, not ${sha256}`,
-          'Do not rely on this backup. Find out who can write to the repository, and take a new full backup.',
-        );
-      }
+      if (sha256 !== found && !/^0+$/.test(sha256)) throw otherList(set.label, found, sha256);
       const text = facts.get('verified_text');
       if (text !== null) readVerified(text, stanza, set.label);
       if (facts.get('restored_into') !== null) {
@@ -100,10 +96,7 @@ export function physicalDatabase(source: PhysicalSource): Database {
       };
     },
 
-    remarks(facts) {
-      const warnings = facts.get('made_warnings') ?? '';
-      return warnings === '' ? [] : [`pgBackRest warned: ${quoteOutside(warnings, 500)}`];
-    },
+    remarks: (facts) => warningsIn(facts, 'made_warnings'),
 
     plan(facts) {
       const version = quoteOutside(serverVersion(facts), 60);

@@ -56,6 +56,7 @@ export const pgbackrest: Engine<PhysicalSource, PhysicalIdentity> = {
     new URL('./programs/physical-restore.sh', import.meta.url),
     new URL('./programs/physical-scratch.sh', import.meta.url),
     new URL('./programs/physical-server.sh', import.meta.url),
+    new URL('./programs/physical-set.sh', import.meta.url),
     new URL('./programs/physical-tablespaces.sh', import.meta.url),
   ],
   elsewhere: TOLD_ELSEWHERE,

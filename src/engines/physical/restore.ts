@@ -8,28 +8,26 @@ import { named, seconds } from '../common.js';
 import { decoded } from '../postgres/facts.js';
 import type { Dump, Restoring, Step, TargetPlan } from '../restoring.js';
 import { archiveIn } from './archive.js';
-import { argumentsOf } from './arguments.js';
+import { argumentsOf, jobsOf } from './arguments.js';
 import { isPhysicalIdentity } from './format.js';
 import { checkRecovered, checkRest } from './recovered.js';
 import { aimOf, setsIn } from './repository.js';
 import type { PhysicalSource } from './source.js';
+import { warningsIn } from './warnings.js';
 import { windowOf } from './window.js';
 
 /** Puts a whole cluster back, by programs/physical-restore.sh. */
 export function physicalRestoring(source: PhysicalSource): Restoring {
   const { stanza, given } = source;
   const step = (name: string, settings: Settings, { id }: Step, dump: Dump | null): HostRequest => {
-    const bytes = dump?.databaseBytes ?? 0;
     return [
       'job',
       `${name}_restore_physical`,
       named({
         ...argumentsOf(source, settings),
         ...aimOf(dump),
-        ...{ id, label: dump?.manifest?.set?.label ?? '' },
-        jobs: settings.dump.jobs === null ? '' : String(settings.dump.jobs),
-        lock_wait: seconds(settings.lockWaitMs),
-        needed_kib: String(Math.ceil(bytes / 1024)),
+        ...(dump === null ? { label: '', sha256: '' } : listOf(dump)),
+        ...{ id, jobs: jobsOf(settings), lock_wait: seconds(settings.lockWaitMs) },
       }),
     ];
   };
@@ -37,14 +35,15 @@ export function physicalRestoring(source: PhysicalSource): Restoring {
     targetName: stanza,
     target: given,
     mayBe: (identity) => isPhysicalIdentity(identity) && identity.stanza === stanza,
-    look: (settings) => [
+    look: (settings, dump) => [
       'job',
       'look_restore_physical',
-      named({ ...argumentsOf(source, settings), moment: momentOf(settings) }),
+      named({ ...argumentsOf(source, settings), ...listOf(dump), moment: momentOf(dump) }),
     ],
     plan: (settings, facts, dump) => planOf(source, settings, facts, dump),
     load: (settings, dump, at) => step('load', settings, at, dump),
     loaded: () => [],
+    loadRemarks: (facts) => warningsIn(facts, 'restore_warnings'),
     swap: (settings, dump, at) => step('swap', settings, at, dump),
     swapped: (facts, _, dump) => reached(facts, dump),
     notes: (facts) => [recoveredInWords(facts)],
@@ -57,9 +56,12 @@ export function physicalRestoring(source: PhysicalSource): Restoring {
   };
 }
 
-/** In UTC, as the WAL has it; empty where none was asked for. */
-const momentOf = ({ restoreTime }: Settings): string =>
-  restoreTime === null || restoreTime === 'latest' ? '' : restoreTime.text.replace('+00', '');
+/** To which one is restored, in UTC, as the WAL has it; empty: as far as that goes. */
+function momentOf(dump: Dump): string {
+  const { type, target } = aimOf(dump);
+  if (type === 'time') return target.replace('+00', '');
+  return type === 'immediate' ? (dump.manifest?.set?.to ?? '').replace('T', ' ').replace('Z', '') : '';
+}
 
 function planOf({ stanza }: PhysicalSource, settings: Settings, facts: Facts, dump: Dump): TargetPlan {
   const cluster = facts.path('cluster');
@@ -77,14 +79,9 @@ function planOf({ stanza }: PhysicalSource, settings: Settings, facts: Facts, du
   }
   checkTimeline(settings, facts, dump, stanza, isRunning);
   const live = (sum(facts, 'cluster_kib') + sum(facts, 'tablespace_kib')) * 1024;
-  const free = facts.numberOrNull('target_free_kib');
-  if (free !== null && free * 1024 < set.clusterBytes + settings.minFreeBytes) {
-    throw new BackupError(
-      'E_NOSPACE',
-      `not enough space beside ${quoteOutside(cluster, 300)}: ${formatBytes(set.clusterBytes + settings.minFreeBytes)} are needed for the restored cluster, ${formatBytes(free * 1024)} are free`,
-      'Free some space there, or lower `min-free`: the old data directory stays as the way back, so there must be room for both.',
-    );
-  }
+  const [own, ...others] = roomsIn(facts);
+  if (own === undefined) throw new BackupError('E_INTERNAL', 'the host did not say what the set needs');
+  for (const room of [own, ...others]) checkRoom(room, settings);
   const { target, type } = aimOf(dump);
   const moment =
     type === 'time'
@@ -96,7 +93,7 @@ function planOf({ stanza }: PhysicalSource, settings: Settings, facts: Facts, du
   return {
     state: damage !== null ? 'damaged' : isThere ? 'sound' : 'missing',
     way: 'swap',
-    wayInWords: `restored beside ${quoteOutside(cluster, 300)} from ${set.label} and recovered to ${moment}; the server is stopped for the swap and the recovery, and everybody is disconnected. The old data directory stays beside it: that is the way back${expected(dump)}`,
+    wayInWords: `restored beside ${quoteOutside(cluster, 300)} from ${set.label} and recovered to ${moment}; the server is stopped for the swap and the recovery, and everybody is disconnected. The old data directory stays beside it: that is the way back${elsewhere(others)}${expected(dump)}`,
     safetyLevel: 'content',
     keepsOld: true,
     bytes: live,
@@ -110,11 +107,50 @@ function planOf({ stanza }: PhysicalSource, settings: Settings, facts: Facts, du
       ...lost(dump, facts, stanza, isRunning),
     ],
     users: facts.all('session').map((hex) => decoded(hex)),
-    neededBytes: set.clusterBytes,
-    freeBytes: free === null ? null : free * 1024,
+    ...{ neededBytes: own.neededBytes, freeBytes: own.freeBytes },
     remarks: remarksOf(facts, settings, isThere, isRunning),
   };
 }
+
+/** Which set a request is about, and the hash that its list of files has to have. */
+const listOf = ({ manifest, sha256 }: Dump): Record<string, string> => ({ label: manifest?.set?.label ?? '', sha256 });
+
+/** A file system to which some of the set goes. */
+interface Room {
+  folder: string;
+  neededBytes: number;
+  freeBytes: number | null;
+}
+
+/** That of the data directory first. Throws E_INTERNAL when the host told something else. */
+function roomsIn(facts: Facts): Room[] {
+  return facts.all('room').map((text) => {
+    const [, needed, free, folder] = /^(\d{1,15}) (\d{1,15})? (\/[^\p{Cc}]{0,4095})$/u.exec(text) ?? [];
+    if (needed === undefined || folder === undefined) {
+      throw new BackupError('E_INTERNAL', `the host reported a room as ${JSON.stringify(text.slice(0, 80))}`);
+    }
+    return { folder, neededBytes: Number(needed) * 1024, freeBytes: free === undefined ? null : Number(free) * 1024 };
+  });
+}
+
+/** Throws E_NOSPACE. */
+function checkRoom({ folder, neededBytes, freeBytes }: Room, { minFreeBytes }: Settings): void {
+  if (freeBytes === null || freeBytes >= neededBytes + minFreeBytes) return;
+  throw new BackupError(
+    'E_NOSPACE',
+    `not enough space in ${quoteOutside(folder, 300)}: ${formatBytes(neededBytes + minFreeBytes)} are needed for the restored cluster, ${formatBytes(freeBytes)} are free`,
+    'Free some space there, or lower `min-free`: the old files stay as the way back, so there must be room for both.',
+  );
+}
+
+/** The file systems on which there is no data directory, only tablespaces. */
+const elsewhere = (rooms: readonly Room[]): string =>
+  rooms
+    .map(
+      ({ folder, neededBytes, freeBytes }) =>
+        `. Its tablespaces need ${formatBytes(neededBytes)} in ${quoteOutside(folder, 300)}${freeBytes === null ? '' : `, where ${formatBytes(freeBytes)} are free`}`,
+    )
+    .join('');
 
 /** What cannot be renamed cannot be restored beside. Throws E_RESTORE. */
 function refuseOdd(facts: Facts, cluster: string): void {

@@ -1,17 +1,21 @@
 import { BackupError, type ErrorCode } from '../../errors.js';
-import type { HostFailure } from '../../host/session.js';
+import type { Facts, HostFailure } from '../../host/session.js';
 import { clip } from '../../reporting/format.js';
 import { quoteOutside } from '../../reporting/neutralise.js';
 import type { Settings } from '../../settings/settings.js';
 import { loginUser } from '../common.js';
 import { explainPostgres } from '../postgres/words.js';
-import { restoreWords } from './restore-words.js';
+import { otherList } from './other-list.js';
 import type { PhysicalSource } from './source.js';
 
 type Words = [code: ErrorCode, message: string, advice: string];
 
 /** Puts what the programs reported, and the number of pgBackRest's error, into words; null for what is about the host. */
 export function explainPhysical(failure: HostFailure, source: PhysicalSource, settings: Settings): BackupError | null {
+  const wanted = failure.facts.get('set_hash_wanted');
+  if (failure.code === 'E_CHECKSUM' && wanted !== null) {
+    return otherList(failure.text, failure.facts.get('set_hash') ?? '', wanted);
+  }
   const words = wordsFor(failure, source, settings);
   if (words === null) {
     const asked = ['E_CONNECT', 'E_AUTH', 'E_SOURCE_MISSING', 'E_TOOL_VERSION', 'E_BUSY', 'E_INPUT'];
@@ -29,8 +33,10 @@ function wordsFor(failure: HostFailure, source: PhysicalSource, settings: Settin
   const { stanza } = source;
   const said = clip(quoteOutside(text), 1000);
   const status = facts.numberOrNull('backrest_status');
-  const restore = restoreWords(failure, said, source, settings);
-  if (restore !== null) return restore;
+  if (code === 'E_RESTORE') {
+    const words = ofSpaces(said, facts);
+    if (words !== null) return words;
+  }
   if (text === 'pgBackRest would run as root') {
     return [
       'E_PERM',
@@ -74,6 +80,38 @@ function wordsFor(failure: HostFailure, source: PhysicalSource, settings: Settin
     ];
   }
   return status === null ? null : ofStatus(status, said, failure, source, settings);
+}
+
+/** Why a set cannot be restored where its tablespaces are. */
+function ofSpaces(said: string, facts: Facts): Words | null {
+  const path = (key: string): string => quoteOutside(facts.get(key) ?? '', 300);
+  const code = 'E_RESTORE';
+  if (facts.get('young_space') !== null) {
+    return [
+      code,
+      `no scratch restore was made: the tablespace in ${path('young_space')} is younger than the set ${said}, and the recovery would write into the live files there`,
+      'Take a new backup: it has that tablespace, and can be verified by a restore.',
+    ];
+  }
+  if (facts.get('odd_space') !== null) {
+    return [
+      code,
+      `the set ${said} has a tablespace that cannot be restored to its place, which is not a plain absolute path: ${path('odd_space')}`,
+      'Restore by hand with `--tablespace-map`: docs/physical.md says how. Then move the tablespace to a plain absolute path.',
+    ];
+  }
+  if (facts.get('foreign_space') === null) return null;
+  return facts.get('foreign_cluster') === null
+    ? [
+        code,
+        `${said} is in the place of a tablespace of the set, but no link of the live cluster leads to ${path('foreign_space')}: another cluster may use it`,
+        'Find out whose files these are. If no cluster uses them any more, move that directory away by hand, and restore again.',
+      ]
+    : [
+        code,
+        `${said} is in the place of a tablespace of the set, but the cluster in ${path('foreign_cluster')} uses ${path('foreign_space')}`,
+        'Move the tablespace of that cluster to another place first, or restore by hand with `--tablespace-map`: docs/physical.md says how.',
+      ];
 }
 
 /** https://github.com/pgbackrest/pgbackrest/blob/release/2.45/src/build/error/error.yaml */

@@ -12,41 +12,42 @@ new='' old='' noted='' turn='' postmaster='' options='' server_log=''
 hold_command='/bin/false db_backup_hold'
 
 # look_restore_physical NAMED-ARGUMENTS: the cluster that would be replaced, and the repository. `moment`: to which one is restored, or empty
-# takes: asserts connection container level min_free_kib moment name password run_as stanza verify wanted
+# takes: asserts connection container label level min_free_kib moment name password run_as sha256 stanza verify wanted
 look_restore_physical() {
   begin_step "$@"
   reach_elsewhere
   passing_on E_RESTORE 'the look at the cluster' \
-    elsewhere look_at_cluster connection "$connection" password "$password" stanza "$stanza" moment "$moment"
+    elsewhere look_at_cluster connection "$connection" password "$password" stanza "$stanza" label "$label" sha256 "$sha256" \
+    moment "$moment"
   end_step
 }
 
 # load_restore_physical NAMED-ARGUMENTS: the new data directory, complete, beside the live one
-# takes: asserts connection container id jobs label level lock_wait min_free_kib name needed_kib password run_as stanza target timeline type verify wanted
+# takes: asserts connection container id jobs label level lock_wait min_free_kib name password run_as sha256 stanza target timeline type verify wanted
 load_restore_physical() {
   step_physical load_cluster "$@"
 }
 
 # swap_restore_physical NAMED-ARGUMENTS: the new one in the place of the live one, and recovered; or everything as it was
-# takes: asserts connection container id jobs label level lock_wait min_free_kib name needed_kib password run_as stanza target timeline type verify wanted
+# takes: asserts connection container id jobs label level lock_wait min_free_kib name password run_as sha256 stanza target timeline type verify wanted
 swap_restore_physical() {
   step_physical swap_cluster "$@"
 }
 
 # back_restore_physical NAMED-ARGUMENTS: the old one again, also after the restored one has come up
-# takes: asserts connection container id jobs label level lock_wait min_free_kib name needed_kib password run_as stanza target timeline type verify wanted
+# takes: asserts connection container id jobs label level lock_wait min_free_kib name password run_as sha256 stanza target timeline type verify wanted
 back_restore_physical() {
   step_physical back_cluster "$@"
 }
 
 # settle_restore_physical NAMED-ARGUMENTS: the restored one is accepted: it archives again; the old one stays
-# takes: asserts connection container id jobs label level lock_wait min_free_kib name needed_kib password run_as stanza target timeline type verify wanted
+# takes: asserts connection container id jobs label level lock_wait min_free_kib name password run_as sha256 stanza target timeline type verify wanted
 settle_restore_physical() {
   step_physical settle_cluster "$@"
 }
 
 # recover_restore_physical NAMED-ARGUMENTS: after a run that died; by what is there
-# takes: asserts connection container id jobs label level lock_wait min_free_kib name needed_kib password run_as stanza target timeline type verify wanted
+# takes: asserts connection container id jobs label level lock_wait min_free_kib name password run_as sha256 stanza target timeline type verify wanted
 recover_restore_physical() {
   step_physical recover_cluster "$@"
 }
@@ -58,7 +59,7 @@ step_physical() {
   begin_step "$@"
   reach_elsewhere
   live E_RESTORE 'the restore' "$function" connection "$connection" password "$password" stanza "$stanza" id "$id" label "$label" \
-    type "$type" target "$target" target_timeline "$timeline" jobs "$jobs" needed_kib "$needed_kib" min_free_kib "$min_free_kib"
+    type "$type" target "$target" target_timeline "$timeline" jobs "$jobs" sha256 "$sha256" min_free_kib "$min_free_kib"
   end_step
 }
 
@@ -98,8 +99,14 @@ look_at_cluster() {
   [ -d "$parent" ] || fail E_SOURCE_MISSING "$parent"
   [ -w "$parent" ] || put parent_unwritable "$parent"
   if [ -L "$cluster" ]; then put cluster_link "$cluster"; fi
-  put target_free_kib "$(free_kib "$parent")"
   for left_beside in "$cluster".db_backup_old_*; do [ ! -d "$left_beside" ] || put left_beside "$left_beside"; done
+  # what the repository has lost is told by the list of sets
+  if grep -qF "\"label\":\"$label\"" sets.text; then
+    read_set "$sha256"
+    refuse_spaces
+    rooms_of_set
+    while read -r kib folder; do put room "$kib $(free_kib "$folder") $folder"; done <set.rooms
+  fi
   [ -d "$cluster" ] || return 0
   [ "$(stat -c %d "$cluster" 2>/dev/null)" = "$(stat -c %d "$parent" 2>/dev/null)" ] || put cluster_mount "$cluster"
   put cluster_kib "$(du_kib "$cluster")"
@@ -138,17 +145,18 @@ SQL
 # load_cluster NAMED-ARGUMENTS
 load_cluster() {
   enter_step "$@"
+  undo=end_turn
   case $type:$target in
     time:20[0-9][0-9]-[0-9][0-9]-[0-9][0-9]\ [0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9][0-9][0-9][0-9]+00 | default: | immediate:) ;;
     *) fail E_INTERNAL "the target $type $target is malformed" ;;
   esac
   need_number target_timeline "$target_timeline"
-  need_number needed_kib "$needed_kib"
   need_number min_free_kib "$min_free_kib"
-  check_space "${cluster%/*}" $((needed_kib + min_free_kib))
   if [ -e "$new" ] || [ -e "$old" ]; then fail E_RESTORE "$new or $old is there already"; fi
-  run quiet_backrest repo-get "backup/$stanza/$label/backup.manifest" >set.manifest 2>set.error || backrest_failed $? set.error
-  spaces_of set.manifest >set.spaces
+  read_set "$sha256"
+  refuse_spaces
+  rooms_of_set
+  while read -r kib folder; do check_space "$folder" $((kib + min_free_kib)); done <set.rooms
   undo=drop_new_cluster
   note_spaces
   server_programs "$major"
@@ -156,8 +164,10 @@ load_cluster() {
   mkdir -m 700 "$new" || failed E_PERM "cannot make $new"
   maps=''
   each_space make_space
-  emit phase restore $((needed_kib * 1024))
+  emit phase restore $((set_kib * 1024))
   attend restore_beside 2>restore.said || backrest_failed $? restore.said
+  backrest_said restore.said >warnings
+  [ ! -s warnings ] || put restore_warnings "$(cat warnings)"
   [ -f "$new/global/pg_control" ] || fail E_RESTORE 'pgBackRest ended well, and restored no cluster'
   # so that nothing is fetched by a path that is not there any more, and nothing is archived
   printf "archive_command = '%s'\n" "$hold_command" >>"$new/postgresql.auto.conf" || failed E_RESTORE "cannot write to $new"
